@@ -1,0 +1,212 @@
+// IndexTTS2 speech engine: text in, ordered speech out, on any number of CPU or CUDA replicas.
+//
+// The only public header. It uses std types only; the library behind it is opened with dlopen and reached through
+// indextts2_engine_factory(). Everything reports failure by throwing indextts2::Error.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+
+namespace indextts2 {
+
+inline constexpr int kEngineAbi = 1;            // raised when anything in this header changes
+inline constexpr int kSampleRateHz = 22050;     // of every Wave
+inline constexpr double kMaxPromptSeconds = 15.0;
+
+enum class Schedule { kRoundRobin, kLeastWork };
+enum class Precision { kAuto, kFp32, kTf32, kFp16, kBf16 };
+enum class LogLevel { kError, kWarning, kInfo, kDebug };
+
+// What a long operation is doing.
+struct Progress {
+  std::string what;         // "load", "warmup" or "voice"
+  std::string detail;       // file or device
+  uint64_t done = 0;        // bytes (load), replicas (warmup), steps (voice)
+  uint64_t total = 0;
+};
+
+struct EngineOptions {
+  std::string model_dir;                       // folder in the layout of the official release
+  std::string data_dir;                        // text normalisation grammars; empty: found beside the library
+  std::vector<std::string> devices = {"auto"}; // "cuda:0", "cpu", "cpu:3" (3 replicas), a GPU's name, "auto"
+  int replicas_per_device = 1;                 // 1..8
+  int max_batch = 1;                           // segments decoded together by one replica
+  Precision precision = Precision::kAuto;      // auto = fp32
+  int threads = 0;                             // CPU threads of one replica; 0: all cores
+  bool warmup = true;                          // one dummy segment per replica while opening
+  bool share_pool = true;                      // share weights and replicas with other engines of the process
+  std::function<void(LogLevel, const std::string&)> log;   // called from any thread
+  std::function<void(const Progress&)> progress;           // called from the opening thread only
+  std::function<bool()> stop;                  // polled while opening; true: open_engine throws kCancelled
+};
+
+// A clip: a file (WAV, FLAC, OGG, MP3), or samples when `samples` is not empty.
+struct Clip {
+  std::string path;
+  std::vector<float> samples;                  // mono, [-1, 1]
+  int sample_rate_hz = 0;                      // of `samples`
+};
+
+struct VoiceOptions {
+  Clip speaker;                                // empty: the first file by name in prompts/ of the model folder
+  Clip emotion;                                // empty: the speaker clip serves
+  double max_prompt_seconds = kMaxPromptSeconds;  // longest part of each clip that is used, 1..15
+  std::function<bool()> stop;                  // true: load_voice throws kCancelled
+  std::function<void(const Progress&)> progress;
+};
+
+// A voice ready to speak with. Immutable; share it freely between sessions and threads.
+class Voice {
+ public:
+  virtual ~Voice() = default;
+  virtual double prompt_seconds() const = 0;   // part of the speaker clip that is used
+};
+
+// Values that were not set come from the model's own `generation` section, else the official default (in brackets).
+struct GenerationOptions {
+  std::optional<double> temperature;           // [0.8]
+  std::optional<double> top_p;                 // [0.8]
+  std::optional<int> top_k;                    // [30] 0: off
+  std::optional<int> num_beams;                // [3] 1..10
+  std::optional<double> repetition_penalty;    // [10]
+  std::optional<double> length_penalty;        // [0]
+  std::optional<bool> typical_sampling;        // [false]
+  std::optional<double> typical_mass;          // [0.9]
+  std::optional<int> max_mel_tokens;           // [1500] codes per segment; lowered to what the model can hold
+  std::optional<int> max_segment_tokens;       // [120] text tokens per segment; lowered to what the model can hold
+  std::optional<int> diffusion_steps;          // [25]
+  std::optional<double> guidance;              // [0.7]
+};
+
+struct EmotionOptions {
+  // happy, angry, sad, afraid, disgusted, melancholic, surprised, calm; unset: the voice's own emotion clip
+  std::optional<std::array<double, 8>> vector;
+  double alpha = 1.0;                          // strength of the emotion clip or of `vector`
+  bool random = false;                         // draw the rows of each emotion group from the seed
+};
+
+// Everything that may differ between two texts of a session, except the voice.
+struct SpeakOptions {
+  GenerationOptions generation;
+  EmotionOptions emotion;
+  int64_t seed = -1;                           // < 0: drawn by push
+  int first_segment_tokens = 0;                // > 0: cut the first segment short, for early sound
+  int first_segment = 0;                       // segments before it are skipped; indices and seeds stay
+  std::string glossary_path;                   // YAML file of terms; empty: glossary.yaml of the model folder, if any
+};
+
+// The sound of one segment.
+struct Wave {
+  std::vector<float> samples;                  // mono, kSampleRateHz, [-1, 1]
+  uint64_t text_id = 0;
+  int segment = 0;                             // index within its text
+  bool last = false;                           // last segment of its text
+  size_t text_begin = 0, text_end = 0;         // bytes of the text that are heard here
+  bool capped = false;                         // stopped by max_mel_tokens
+  std::string device;
+  uint64_t seed = 0;                           // the text's; the seed that was drawn when none was given
+  double synthesis_seconds = 0;                // from the start of the work on a replica to the sound
+  double queue_seconds = 0;                    // waiting for a replica
+};
+
+enum class Next {
+  kWave,         // *wave is the next segment in text order
+  kTextEnd,      // the text wave->text_id is over; once per pushed text, also an empty, failed or cancelled one
+  kIdle,         // all that was pushed is delivered (only when not asked to wait)
+  kEnd,          // after finish(): nothing more will come
+  kInterrupted,  // interrupt() is in force; nothing is lost
+};
+
+struct SessionOptions {
+  int window = 0;                              // segments in flight or waiting; 0: replicas * max_batch + 2
+  Schedule schedule = Schedule::kRoundRobin;
+};
+
+// Many texts, one order. Thread-safety: push, cancel, interrupt, resume, finish from any thread; next from one.
+// Dropping a session cancels its work and does not wait for it.
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Returns the text's id (1, 2, ...) at once. Errors of content come from next() at their place. Throws after finish().
+  virtual uint64_t push(std::string_view text, std::shared_ptr<const Voice> voice, const SpeakOptions& options) = 0;
+  virtual uint64_t push(std::string_view text, const VoiceOptions& voice, const SpeakOptions& options) = 0;
+  // Blocks for the next segment in order. Throws an Error (with text_id and segment) at the place of what failed; then
+  // the rest of that text is skipped, its kTextEnd follows, and the next text goes on.
+  virtual Next next(Wave* wave, bool wait_when_idle) = 0;
+  virtual bool cancel(uint64_t text_id) = 0;   // false: unknown or over already
+  virtual void finish() = 0;                   // no more texts
+  virtual void interrupt() = 0;                // next() returns kInterrupted at once, until resume()
+  virtual void resume() = 0;
+  virtual void set_schedule(Schedule schedule) = 0;
+};
+
+struct DeviceInfo {
+  std::string id;                              // "cpu", "cuda:0"
+  std::string name;                            // as the driver says it
+  uint64_t total_bytes = 0, free_bytes = 0;    // memory
+};
+
+struct DeviceStats {
+  std::string device;                          // one entry per replica: "cuda:0", "cpu", "cpu#1"
+  uint64_t segments = 0;
+  double audio_seconds = 0;
+  double busy_seconds = 0;
+  double rtf = 0;                              // busy / audio
+  int queued = 0;                              // segments waiting or running
+};
+
+struct Stats {
+  std::vector<DeviceStats> devices;
+  uint64_t segments = 0;
+  double audio_seconds = 0;
+  double busy_seconds = 0;
+  // seconds per stage over all replicas: "decode", "latent", "flow", "vocoder", "voice", ...
+  std::map<std::string, double> stage_seconds;
+};
+
+// Facts of the loaded model.
+struct ModelInfo {
+  std::string model_dir;
+  GenerationOptions defaults;                  // every field set: the values in force where SpeakOptions leaves one unset
+  int max_mel_tokens = 0;                      // limits of the position tables
+  int max_segment_tokens = 0;
+  std::string default_voice;                   // path of the prompt used when none is given; empty: none
+};
+
+// Thread-safety: safe. A session keeps its engine's replicas alive.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::shared_ptr<const Voice> load_voice(const VoiceOptions& options) = 0;  // cached by content
+  virtual std::unique_ptr<Session> open_session(const SessionOptions& options) = 0;
+  virtual Stats stats() const = 0;
+  virtual ModelInfo model() const = 0;
+};
+
+// Thread-safety: safe.
+class EngineFactory {
+ public:
+  virtual ~EngineFactory() = default;
+  virtual std::string version() const = 0;
+  // The devices that open_engine could use. Needs no model.
+  virtual std::vector<DeviceInfo> list_devices() const = 0;
+  // Throws Error{kSettings, kUnknownDevice, kLibraryInit} when `devices` cannot be opened here; loads nothing.
+  virtual void check_devices(const std::vector<std::string>& devices) const = 0;
+  // Loads the model: seconds. Stops within 200 ms once options.stop returns true.
+  virtual std::shared_ptr<Engine> open_engine(const EngineOptions& options) const = 0;
+};
+
+}  // namespace indextts2
+
+// The one symbol of the library. nullptr: the library speaks another kEngineAbi.
+extern "C" __attribute__((visibility("default"))) const indextts2::EngineFactory* indextts2_engine_factory(int abi);

@@ -1,0 +1,124 @@
+// The layers that networks are made of, on LibTorch's operators.
+#include "ops/layers.h"
+
+#include <ATen/ops/conv1d.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv_transpose1d.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+
+namespace indextts2 {
+namespace {
+
+at::Tensor take_bias(const Weights& weights, Bias bias, int64_t size) {
+  return bias == Bias::kYes ? weights.take("bias", {size}) : at::Tensor();
+}
+
+// `scale` [C] shaped so that it multiplies dim 1 of an x of `dim` dimensions.
+at::Tensor along_channels(const at::Tensor& scale, int64_t dim) {
+  std::vector<int64_t> shape(dim, 1);
+  shape[1] = scale.size(0);
+  return scale.view(shape);
+}
+
+template <class Conv>
+void fold_norm(const FoldedBatchNorm& norm, Conv& conv) {
+  std::vector<int64_t> shape(conv.weight.dim(), 1);
+  shape[0] = norm.scale.size(0);
+  conv.weight = conv.weight.mul(norm.scale.view(shape)).contiguous();
+  conv.bias = conv.bias.defined() ? conv.bias.mul(norm.scale).add(norm.shift) : norm.shift;
+}
+
+}  // namespace
+
+Linear::Linear(const Weights& weights, int64_t in, int64_t out, Bias with_bias)
+    : weight(weights.take_normed({out, in})),
+      bias(take_bias(weights, with_bias, weight.size(0))) {}
+
+Linear::Linear(at::Tensor weight, at::Tensor bias)
+    : weight(std::move(weight)), bias(std::move(bias)) {}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+
+Linear take_gpt2_conv1d(const Weights& weights, int64_t in, int64_t out) {
+  at::Tensor weight = weights.take("weight", {in, out}).t().contiguous();
+  at::Tensor bias = weights.take("bias", {weight.size(0)});
+  return Linear(std::move(weight), std::move(bias));
+}
+
+Conv1d::Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, Conv1dOptions conv)
+    : weight(weights.take_normed({out, in == kAny ? kAny : in / conv.groups, kernel})),
+      bias(take_bias(weights, conv.bias, weight.size(0))),
+      options(conv) {}
+
+at::Tensor Conv1d::operator()(const at::Tensor& x) const {
+  return at::conv1d(x, weight, bias, options.stride, options.padding, options.dilation,
+                    options.groups);
+}
+
+ConvTranspose1d::ConvTranspose1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel,
+                                 int64_t stride, int64_t padding)
+    : weight(weights.take_normed({in, out, kernel})),
+      bias(weights.take("bias", {weight.size(1)})),
+      stride(stride),
+      padding(padding) {}
+
+at::Tensor ConvTranspose1d::operator()(const at::Tensor& x) const {
+  return at::conv_transpose1d(x, weight, bias, stride, padding);
+}
+
+Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out, int64_t kernel_h, int64_t kernel_w,
+               Conv2dOptions conv)
+    : weight(weights.take("weight", {out, in, kernel_h, kernel_w})),
+      bias(take_bias(weights, conv.bias, weight.size(0))),
+      options(std::move(conv)) {}
+
+at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+  return at::conv2d(x, weight, bias, options.stride, options.padding);
+}
+
+LayerNorm::LayerNorm(const Weights& weights, int64_t size, double eps)
+    : weight(weights.take("weight", {size})),
+      bias(weights.take("bias", {weight.size(0)})),
+      eps(eps) {}
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
+}
+
+GroupNorm::GroupNorm(const Weights& weights, int64_t channels, int64_t groups, double eps)
+    : weight(weights.take("weight", {channels})),
+      bias(weights.take("bias", {weight.size(0)})),
+      groups(groups),
+      eps(eps) {}
+
+at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
+  return at::group_norm(x, groups, weight, bias, eps);
+}
+
+FoldedBatchNorm::FoldedBatchNorm(const Weights& weights, int64_t channels, double eps) {
+  const at::Tensor mean = weights.take_float("running_mean", {channels});
+  const at::Tensor var = weights.take_float("running_var", {mean.size(0)});
+  at::Tensor factor = var.add(eps).rsqrt();
+  if (weights.has("weight")) factor = factor.mul(weights.take_float("weight", {mean.size(0)}));
+  at::Tensor offset = mean.mul(factor).neg();
+  if (weights.has("bias")) offset = offset.add(weights.take_float("bias", {mean.size(0)}));
+  scale = factor.to(weights.options().dtype);
+  shift = offset.to(weights.options().dtype);
+}
+
+at::Tensor FoldedBatchNorm::operator()(const at::Tensor& x) const {
+  return x.mul(along_channels(scale, x.dim())).add_(along_channels(shift, x.dim()));
+}
+
+void FoldedBatchNorm::fold_into(Conv1d& conv) const { fold_norm(*this, conv); }
+void FoldedBatchNorm::fold_into(Conv2d& conv) const { fold_norm(*this, conv); }
+
+Embedding::Embedding(const Weights& weights, int64_t rows, int64_t width)
+    : weight(weights.take("weight", {rows, width})) {}
+
+at::Tensor Embedding::operator()(const at::Tensor& ids) const { return at::embedding(weight, ids); }
+
+}  // namespace indextts2

@@ -1,0 +1,99 @@
+// The layers that networks are made of. Each takes its own weights by scope in its constructor and is const afterwards;
+// sizes given as kAny come from the file. Shape letters: B batch, T time, C channels.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "weights/weights.h"
+
+namespace indextts2 {
+
+enum class Bias { kYes, kNo };
+
+// y = x W^T + b; weight [out, in] (may be weight-normed).
+struct Linear {
+  Linear(const Weights& weights, int64_t in, int64_t out, Bias bias = Bias::kYes);
+  Linear(at::Tensor weight, at::Tensor bias);  // `bias` may be undefined
+  at::Tensor operator()(const at::Tensor& x) const;  // [..., in] -> [..., out]
+  at::Tensor weight, bias;
+};
+
+// GPT-2's Conv1D: y = x W + b with weight [in, out]; kept transposed, so it is a Linear from here on.
+Linear take_gpt2_conv1d(const Weights& weights, int64_t in, int64_t out);
+
+struct Conv1dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t dilation = 1;
+  int64_t groups = 1;
+  Bias bias = Bias::kYes;
+};
+
+// weight [out, in / groups, kernel] (may be weight-normed).
+struct Conv1d {
+  Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, Conv1dOptions options = {});
+  at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T] -> [B, out, T']
+  at::Tensor weight, bias;
+  Conv1dOptions options;
+};
+
+// weight [in, out, kernel] (may be weight-normed).
+struct ConvTranspose1d {
+  ConvTranspose1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding);
+  at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T] -> [B, out, T']
+  at::Tensor weight, bias;
+  int64_t stride, padding;
+};
+
+struct Conv2dOptions {
+  std::vector<int64_t> stride = {1, 1};
+  std::vector<int64_t> padding = {0, 0};
+  Bias bias = Bias::kYes;
+};
+
+// weight [out, in, kh, kw].
+struct Conv2d {
+  Conv2d(const Weights& weights, int64_t in, int64_t out, int64_t kernel_h, int64_t kernel_w, Conv2dOptions options = {});
+  at::Tensor operator()(const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, H', W']
+  at::Tensor weight, bias;
+  Conv2dOptions options;
+};
+
+// Over the last dimension.
+struct LayerNorm {
+  LayerNorm(const Weights& weights, int64_t size, double eps = 1e-5);
+  at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor weight, bias;
+  double eps;
+};
+
+// Over channels and time of [B, C, T], `groups` groups.
+struct GroupNorm {
+  GroupNorm(const Weights& weights, int64_t channels, int64_t groups = 1, double eps = 1e-5);
+  at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor weight, bias;
+  int64_t groups;
+  double eps;
+};
+
+// Batch norm in evaluation mode, as y = x * scale + shift per channel (dim 1); weight and bias may be absent in the file.
+struct FoldedBatchNorm {
+  FoldedBatchNorm(const Weights& weights, int64_t channels, double eps = 1e-5);
+  at::Tensor operator()(const at::Tensor& x) const;  // [B, C], [B, C, T] or [B, C, H, W]
+  // The same convolution followed by this norm as one convolution (weight' = weight * scale, bias' = bias * scale + shift).
+  void fold_into(Conv1d& conv) const;
+  void fold_into(Conv2d& conv) const;
+  at::Tensor scale, shift;  // [C]
+};
+
+// weight [rows, width].
+struct Embedding {
+  Embedding(const Weights& weights, int64_t rows, int64_t width);
+  at::Tensor operator()(const at::Tensor& ids) const;  // int64 [...] -> [..., width]
+  at::Tensor weight;
+};
+
+}  // namespace indextts2

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Checks who includes whom: every #include of engine/ and gst/ against the table of docs/architecture.md.
+
+usage: layers_test.py [SOURCE_ROOT]
+"""
+import os
+import re
+import sys
+
+STD = set("""algorithm array atomic bitset cassert cctype cerrno cfloat chrono cinttypes climits clocale cmath
+condition_variable csignal cstddef cstdint cstdio cstdlib cstring ctime deque exception filesystem fstream functional
+future initializer_list iomanip iosfwd iostream istream iterator limits list locale map memory memory_resource mutex new numeric
+optional ostream queue random ratio regex set shared_mutex sstream stack stdexcept streambuf string string_view system_error
+thread tuple type_traits typeindex typeinfo unordered_map unordered_set utility variant vector
+dlfcn.h fcntl.h unistd.h sys/mman.h sys/stat.h sys/types.h sched.h pthread.h malloc.h locale.h""".split())
+
+# Folder or file (longest match wins) -> what it may include, as prefixes; a full name is its own prefix.
+ATEN_CORE = ["ATen/core/", "c10/"]
+RULES = {
+    "gst": ["indextts2/engine.h", "core/error.h", "gst/", "glib", "gobject/", "gio/", "gst:"],
+    "engine/core": ["core/"],
+    "engine/include/indextts2": ["core/error.h"],
+    "engine/engine.cpp": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "session",
+                          "indextts2/", "engine"] + ATEN_CORE,
+    "engine/session": ["core/", "pool/", "text/", "indextts2/engine.h", "session"],
+    "engine/pool": ["core/", "pool/"],
+    "engine/pool/device.cpp": ["core/", "pool/", "c10/"],
+    "engine/text": ["core/", "text/", "sentencepiece", "fst/", "utf8proc.h", "unicode/", "yaml-cpp/", "nlohmann/"],
+    "engine/audio": ["core/", "audio/", "ops/", "soxr.h", "sndfile.h"] + ATEN_CORE,
+    "engine/weights": ["core/", "weights/", "yaml-cpp/", "nlohmann/"] + ATEN_CORE,
+    "engine/ops": ["core/", "ops/", "weights/weights.h", "ATen/", "c10/"],
+    "engine/modules": ["core/", "modules/", "ops/", "weights/"] + ATEN_CORE,
+    "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
+                      "text/segment.h"] + ATEN_CORE,
+    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda"],
+    "engine/cuda/kernels": ["core/random.h", "cuda", "cuda/kernels/"],
+}
+REFUSED = {
+    "torch/torch.h": "13 s and 1.2 GB of compile time a file; use ATen/core/Tensor.h or the headers of ops/",
+    "torch/nn.h": "use the layers of ops/",
+    "ATen/ATen.h": "use ATen/core/Tensor.h, or ATen/ops/<name>.h in ops/",
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+
+
+def rule_for(path):
+    """The longest entry of RULES that is this path, its stem, or a folder above it."""
+    stem = os.path.splitext(path)[0]
+    best = None
+    for key in RULES:
+        if (path == key or stem == key or path.startswith(key + "/")) and (best is None or len(key) > len(best)):
+            best = key
+    return best
+
+
+def check(root):
+    problems, files = [], 0
+    for top in ("engine", "gst"):
+        for folder, _, names in sorted(os.walk(os.path.join(root, top))):
+            for name in sorted(names):
+                if not name.endswith((".h", ".cpp", ".cu", ".cuh")):
+                    continue
+                files += 1
+                path = os.path.relpath(os.path.join(folder, name), root)
+                key = rule_for(path)
+                if key is None:
+                    problems.append(f"{path}:1: no rule of tests/layers_test.py covers this file")
+                    continue
+                with open(os.path.join(root, path), encoding="utf-8") as source:
+                    for number, line in enumerate(source, 1):
+                        found = INCLUDE.match(line)
+                        if not found:
+                            continue
+                        target = found.group(1)
+                        where = f"{path}:{number}"
+                        if target in REFUSED:
+                            problems.append(f"{where}: {target} is refused: {REFUSED[target]}")
+                        elif target in STD:
+                            continue
+                        elif top == "gst" and os.path.exists(os.path.join(folder, target)):
+                            continue
+                        elif not any(target.startswith(allowed) for allowed in RULES[key]):
+                            problems.append(f"{where}: includes {target}; {key} may include only: "
+                                            f"std, {', '.join(RULES[key]) or 'nothing else'}")
+    return files, problems
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    files, problems = check(root)
+    for problem in problems:
+        print(problem)
+    print(f"{files} files, {len(problems)} problems")
+    return 1 if problems or files == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
