@@ -126,9 +126,11 @@ class Finder {
   void note_missing(const std::vector<fs::path>& places, const std::string& remark) {
     missing_ += missing_.empty() ? "" : "; ";
     missing_ += places.front().filename().string() + remark + ", searched as ";
-    for (size_t i = 0; i < places.size(); ++i) std::error_code ignored;
-    missing_ += (i == 0 ? "" : ", ") + places[i].string();
-    if (fs::is_symlink(places[i], ignored)) missing_ += " (a link to nowhere)";
+    for (size_t i = 0; i < places.size(); ++i) {
+      std::error_code ignored;
+      missing_ += (i == 0 ? "" : ", ") + places[i].string();
+      if (fs::is_symlink(places[i], ignored)) missing_ += " (a link to nowhere)";
+    }
   }
 
   fs::path model_dir_, hub_cache_;

@@ -3,11 +3,11 @@
 // torch.load(weights_only=True) allows.
 #include "weights/pickle.h"
 
-#include <array>
 #include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
+#include "weights/pickle_globals.h"
 #include "weights/tensor_index.h"
 
 namespace indextts2 {
@@ -19,18 +19,6 @@ using Kind = PickleValue::Kind;
 // 30,000 items in 100 kB. A value takes some 80 bytes here; items are counted because calls copy
 // those of values that are named again and again.
 constexpr size_t kMaxBytes = 64 << 20, kMaxValues = 1 << 22, kMaxItems = 1 << 24;
-
-constexpr std::array<std::string_view, 35> kAllowedGlobals = {
-    "collections.OrderedDict", "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.Size",
-    "torch.device", "torch.FloatStorage", "torch.DoubleStorage", "torch.HalfStorage",
-    "torch.BFloat16Storage", "torch.LongStorage", "torch.IntStorage", "torch.ShortStorage",
-    "torch.CharStorage", "torch.ByteStorage", "torch.BoolStorage",
-    // Values of type torch.dtype: optimisers and configurations hold them.
-    "torch.float32", "torch.float", "torch.float64", "torch.double", "torch.float16", "torch.half",
-    "torch.bfloat16", "torch.int64", "torch.long", "torch.int32", "torch.int", "torch.int16",
-    "torch.short", "torch.int8", "torch.uint8", "torch.bool", "torch.complex64",
-    "torch.complex128"};
 
 class Machine {
  public:
@@ -333,11 +321,9 @@ void Machine::long_integer(uint64_t count) {
 
 void Machine::global(std::string_view module, std::string_view name) {
   const std::string full = std::string(module) + "." + std::string(name);
-  for (const std::string_view allowed : kAllowedGlobals) {
-    if (full == allowed) {
-      stack_.push_back(add({Kind::kGlobal, 0, allowed, {}}));
-      return;
-    }
+  if (const std::string_view allowed = allowed_global(full); !allowed.empty()) {
+    stack_.push_back(add({Kind::kGlobal, 0, allowed, {}}));
+    return;
   }
   throw Error(ErrorCode::kOpenRead,
               where_ + ": contains the Python object '" + printable(full) +
