@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-STD = set("""algorithm array atomic bitset cassert cctype cerrno cfloat chrono cinttypes climits clocale cmath
+STD = set("""algorithm array atomic bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits clocale cmath
 condition_variable csignal cstddef cstdint cstdio cstdlib cstring ctime deque exception filesystem fstream functional
 future initializer_list iomanip iosfwd iostream istream iterator limits list locale map memory memory_resource mutex new numeric
 optional ostream queue random ratio regex set shared_mutex sstream stack stdexcept streambuf string string_view system_error
