@@ -60,6 +60,8 @@ class BeamSearch {
   // The 2 * num_beams candidates of the last step by falling score; what the recorded decoding
   // files hold.
   const std::vector<Candidate>& candidates() const { return candidates_; }
+  // What the last advance() returned.
+  const Choice& choice() const { return choice_; }
 
  private:
   struct Hypothesis {
