@@ -50,7 +50,8 @@ class Weights {
   // Shape that take_normed() would return.
   std::vector<int64_t> normed_shape() const;
 
-  // Full names below the root of this object's scope that nobody took and that no prefix in `allowed` covers.
+  // Full names below the root of this object's scope that nobody took and that nothing in `allowed` covers. An entry of
+  // `allowed` is a name or a scope, full or relative to this scope; '*' stands for one level ("gpt.h.*.attn.bias").
   std::vector<std::string> unused(const std::vector<std::string>& allowed) const;
 
   const std::string& path() const;                 // file, for messages
@@ -58,7 +59,12 @@ class Weights {
 
  private:
   struct Shared;
+  struct NormNames {
+    std::string gain, direction;  // empty: stored folded
+  };
   Weights(std::shared_ptr<Shared> shared, std::string prefix);
+  at::Tensor load(std::string_view name, at::IntArrayRef expected, at::ScalarType dtype) const;
+  NormNames norm_names() const;
   std::shared_ptr<Shared> shared_;
   std::string prefix_;
 };
