@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "ops/activation.h"
+#include "ops/attention.h"
 #include "ops/host_tensor.h"
 #include "ops/pointwise_conv.h"
 
@@ -17,11 +18,6 @@ namespace {
 // Some exports put the whole encoder below this name.
 Weights below_prefix(const Weights& weights) {
   return weights.has_scope("wav2vec2_bert") ? weights.scope("wav2vec2_bert") : weights;
-}
-
-// [1, T, H * D] -> [1, H, T, D]
-at::Tensor split_heads(const at::Tensor& x, int64_t head_size) {
-  return x.view({x.size(0), x.size(1), -1, head_size}).transpose(1, 2);
 }
 
 // The padding rows of x [1, T, C] set to 0.
@@ -83,18 +79,18 @@ at::Tensor W2vBertLayer::forward(const at::Tensor& x, const at::Tensor& distance
 
 at::Tensor W2vBertLayer::attention(const at::Tensor& x, const at::Tensor& distances,
                                    int64_t valid_rows) const {
-  const int64_t rows = x.size(1), head_size = distance_.size(1);
-  const at::Tensor q = split_heads(query_(x), head_size).div(std::sqrt(static_cast<double>(head_size)));
-  const at::Tensor k = split_heads(key_(x), head_size);
-  const at::Tensor v = split_heads(value_(x), head_size);
+  const int64_t rows = x.size(1), heads = x.size(2) / distance_.size(1);
+  const at::Tensor q = split_heads(query_(x), heads);
   // Each query meets each distance once; then every (query, key) pair picks its own: [1, H, T, T].
   const at::Tensor by_distance = q.matmul(distance_.t());
-  const at::Tensor index = distances.view({1, 1, rows, rows}).expand({1, q.size(1), rows, rows});
-  at::Tensor scores = q.matmul(k.transpose(-2, -1)).add_(by_distance.gather(-1, index));
+  const at::Tensor index = distances.view({1, 1, rows, rows}).expand({1, heads, rows, rows});
+  const at::Tensor bias =
+      by_distance.gather(-1, index).div_(std::sqrt(static_cast<double>(distance_.size(1))));
   if (valid_rows < rows) {
-    scores.narrow(-1, valid_rows, rows - valid_rows).fill_(-std::numeric_limits<float>::infinity());
+    bias.narrow(-1, valid_rows, rows - valid_rows).fill_(-std::numeric_limits<float>::infinity());
   }
-  return attention_out_(scores.softmax(-1).matmul(v).transpose(1, 2).reshape({1, rows, -1}));
+  const at::Tensor k = split_heads(key_(x), heads), v = split_heads(value_(x), heads);
+  return attention_out_(merge_heads(attend(q, k, v, bias)));
 }
 
 at::Tensor W2vBertLayer::convolution(const at::Tensor& x, int64_t valid_rows) const {
