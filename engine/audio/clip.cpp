@@ -1,5 +1,6 @@
 // Voice clips: audio files and samples as mono float, through libsndfile.
-// Follows index-tts ee40fa7, indextts/infer_v2.py, IndexTTS2._load_and_cut_audio (librosa.load with mono=True).
+// Follows index-tts ee40fa7, indextts/infer_v2.py, IndexTTS2._load_and_cut_audio (librosa.load with
+// mono=True).
 #include "audio/clip.h"
 
 #include <sndfile.h>
@@ -28,12 +29,14 @@ struct CloseFile {
 [[noreturn]] void fail_open(const std::string& path, int error) {
   const std::string reason = std::strerror(error);
   if (error == ENOENT || error == ENOTDIR) {
-    throw Error(ErrorCode::kVoiceNotFound,
-                "voice clip: " + path + " does not exist; give the path of a WAV, FLAC, OGG or MP3 file",
-                reason);
+    throw Error(
+        ErrorCode::kVoiceNotFound,
+        "voice clip: " + path + " does not exist; give the path of a WAV, FLAC, OGG or MP3 file",
+        reason);
   }
   throw Error(ErrorCode::kVoiceInvalid,
-              "voice clip: " + path + " cannot be read (" + reason + "); check its permissions", reason);
+              "voice clip: " + path + " cannot be read (" + reason + "); check its permissions",
+              reason);
 }
 
 std::string shortened(double seconds) {
@@ -70,13 +73,13 @@ MonoClip read_clip(const std::string& path, double max_seconds) {
                 sf_strerror(nullptr));
   }
   MonoClip clip;
+  clip.name = path;
   clip.sample_rate_hz = info.samplerate;
   const double seconds = max_seconds + kLookaheadSeconds;
   sf_count_t left = static_cast<sf_count_t>(std::ceil(seconds * info.samplerate));
   std::vector<float> block(static_cast<size_t>(kBlockFrames) * info.channels);
   while (left > 0) {
-    const sf_count_t got =
-        sf_readf_float(file.get(), block.data(), std::min(left, kBlockFrames));
+    const sf_count_t got = sf_readf_float(file.get(), block.data(), std::min(left, kBlockFrames));
     if (got <= 0) break;  // end, or damage: what came before is used
     append_mono(block, got, info.channels, &clip.samples);
     left -= got;
@@ -84,17 +87,17 @@ MonoClip read_clip(const std::string& path, double max_seconds) {
   return clip;
 }
 
-void check_clip(const MonoClip& clip, const std::string& name) {
+void check_clip(const MonoClip& clip, double min_seconds) {
   const auto fail = [&](const std::string& reason) {
-    throw Error(ErrorCode::kVoiceInvalid, "voice clip: " + name + " " + reason);
+    throw Error(ErrorCode::kVoiceInvalid, "voice clip: " + clip.name + " " + reason);
   };
   if (clip.sample_rate_hz < kMinRateHz || clip.sample_rate_hz > kMaxRateHz) {
     fail("has a sample rate of " + std::to_string(clip.sample_rate_hz) + " Hz; expected " +
          std::to_string(kMinRateHz) + " to " + std::to_string(kMaxRateHz));
   }
-  if (clip.seconds() < kMinClipSeconds) {
-    fail("is too short: " + shortened(clip.seconds()) +
-         " s, need at least 1 s of speech (3 to 15 s are best)");
+  if (clip.seconds() < min_seconds) {
+    fail("is too short: " + shortened(clip.seconds()) + " s, need at least " +
+         shortened(min_seconds) + " s (3 to 15 s of speech are best)");
   }
   float peak = 0;
   for (const float sample : clip.samples) {

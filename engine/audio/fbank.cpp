@@ -1,6 +1,7 @@
 // Kaldi filter banks of 16 kHz sound, computed in float64.
-// Follows torchaudio 2.8 compliance.kaldi.fbank and transformers 4.52.1 SeamlessM4TFeatureExtractor; the two differ in
-// the scale of the samples and in what comes after the logarithm only.
+// Follows torchaudio 2.8 compliance.kaldi.fbank and transformers 4.52.1
+// SeamlessM4TFeatureExtractor; the two differ in the scale of the samples and in what comes after
+// the logarithm only.
 #include "audio/fbank.h"
 
 #include <array>
@@ -28,13 +29,16 @@ constexpr int64_t kFramesPerRow = 2;
 std::array<double, kFbankFrame> povey_window() {
   std::array<double, kFbankFrame> window;
   for (int64_t i = 0; i < kFbankFrame; ++i) {
-    window[i] = std::pow(0.5 - 0.5 * std::cos(2 * M_PI * static_cast<double>(i) / (kFbankFrame - 1)), 0.85);
+    window[i] =
+        std::pow(0.5 - 0.5 * std::cos(2 * M_PI * static_cast<double>(i) / (kFbankFrame - 1)), 0.85);
   }
   return window;
 }
 
-// Frames without their mean, with high tones raised and the window applied: row-major [frames, 400].
-std::vector<double> windowed_frames(const std::vector<float>& samples, double scale, int64_t count) {
+// Frames without their mean, with high tones raised and the window applied: row-major [frames,
+// 400].
+std::vector<double> windowed_frames(const std::vector<float>& samples, double scale,
+                                    int64_t count) {
   const std::array<double, kFbankFrame> window = povey_window();
   std::vector<double> frames(count * kFbankFrame);
   for (int64_t f = 0; f < count; ++f) {
@@ -57,12 +61,13 @@ std::vector<double> windowed_frames(const std::vector<float>& samples, double sc
 at::Tensor log_energies(const std::vector<float>& samples, double scale) {
   const int64_t size = static_cast<int64_t>(samples.size());
   if (size < kFbankFrame) {
-    throw Error(ErrorCode::kVoiceInvalid, "fbank: expected at least " + std::to_string(kFbankFrame) +
-                                              " samples, got " + std::to_string(size) +
-                                              "; give a longer clip");
+    throw Error(ErrorCode::kVoiceInvalid, "fbank: expected at least " +
+                                              std::to_string(kFbankFrame) + " samples, got " +
+                                              std::to_string(size) + "; give a longer clip");
   }
   const int64_t count = 1 + (size - kFbankFrame) / kFbankHop;
-  const at::Tensor frames = host_tensor(windowed_frames(samples, scale, count), {count, kFbankFrame});
+  const at::Tensor frames =
+      host_tensor(windowed_frames(samples, scale, count), {count, kFbankFrame});
   MelFilterOptions bank;
   bank.sample_rate_hz = kFbankRateHz;
   bank.fft_size = kFftSize;
@@ -86,7 +91,9 @@ at::Tensor centred_fbank(const std::vector<float>& samples) {
 W2vFeatures w2v_features(const std::vector<float>& samples) {
   const at::Tensor energies = log_energies(samples, kInt16Scale);
   const at::Tensor deviation =
-      energies.var(/*dim=*/at::IntArrayRef{0}, /*unbiased=*/true, /*keepdim=*/true).add_(kVarianceEps).sqrt_();
+      energies.var(/*dim=*/at::IntArrayRef{0}, /*unbiased=*/true, /*keepdim=*/true)
+          .add_(kVarianceEps)
+          .sqrt_();
   const at::Tensor normal = energies.sub(energies.mean(0, /*keepdim=*/true)).div_(deviation);
 
   const int64_t frames = normal.size(0);
@@ -94,7 +101,8 @@ W2vFeatures w2v_features(const std::vector<float>& samples) {
   const at::Tensor padded = normal.new_full({rows * kFramesPerRow, kFbankMels}, kPaddingValue);
   padded.narrow(0, 0, frames).copy_(normal);
   // The mask of a row is that of its last frame.
-  return {padded.view({1, rows, kFramesPerRow * kFbankMels}).to(at::kFloat), frames / kFramesPerRow};
+  return {padded.view({1, rows, kFramesPerRow * kFbankMels}).to(at::kFloat),
+          frames / kFramesPerRow};
 }
 
 }  // namespace indextts2

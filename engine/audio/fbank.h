@@ -1,10 +1,10 @@
 // Kaldi filter banks of 16 kHz sound: the inputs of the speaker encoder and of w2v-BERT.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 namespace indextts2 {
 
@@ -23,7 +23,8 @@ at::Tensor centred_fbank(const std::vector<float>& samples);
 // Input of w2v-BERT: two frames a row, each band normalised to mean 0 and variance 1 over time.
 struct W2vFeatures {
   at::Tensor rows;     // [1, T, 160] float32 on the CPU
-  int64_t valid_rows;  // T, or T - 1 where an odd frame was filled up to a row (which attention must not see)
+  int64_t valid_rows;  // T, or T - 1 where an odd frame was filled up to a row (which attention
+                       // must not see)
 };
 W2vFeatures w2v_features(const std::vector<float>& samples);
 

@@ -32,7 +32,8 @@ std::vector<double> hann_window(int64_t size, int64_t fft_size) {
   std::vector<double> window(fft_size, 0.0);
   const int64_t left = (fft_size - size) / 2;
   for (int64_t i = 0; i < size; ++i) {
-    window[left + i] = 0.5 - 0.5 * std::cos(2 * M_PI * static_cast<double>(i) / static_cast<double>(size));
+    window[left + i] =
+        0.5 - 0.5 * std::cos(2 * M_PI * static_cast<double>(i) / static_cast<double>(size));
   }
   return window;
 }
@@ -49,13 +50,15 @@ at::Tensor log_mel(const std::vector<float>& samples, const MelOptions& options)
   const std::vector<double> padded = reflect_padded(samples, padding);
   const at::Tensor frames = host_tensor(padded, {static_cast<int64_t>(padded.size())})
                                 .unfold(0, options.fft_size, options.hop_size);
-  const at::Tensor window = host_tensor(hann_window(options.window_size, options.fft_size), {options.fft_size});
+  const at::Tensor window =
+      host_tensor(hann_window(options.window_size, options.fft_size), {options.fft_size});
   const at::Tensor magnitude =
       power_spectrum(frames.mul(window), options.fft_size).add_(kMagnitudeEps).sqrt_();
 
   MelFilterOptions bank{options.sample_rate_hz, options.fft_size, options.num_mels, options.min_hz,
                         options.max_hz};
-  const at::Tensor filters = host_tensor(slaney_filters(bank), {options.num_mels, options.fft_size / 2 + 1});
+  const at::Tensor filters =
+      host_tensor(slaney_filters(bank), {options.num_mels, options.fft_size / 2 + 1});
   return filters.matmul(magnitude.t()).clamp_min_(kMelFloor).log_().unsqueeze(0).to(at::kFloat);
 }
 

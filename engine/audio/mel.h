@@ -1,10 +1,10 @@
 // Log-mel spectrogram of the voice prompt: what the flow-matching model continues.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 namespace indextts2 {
 

@@ -45,7 +45,8 @@ double top_hz(const MelFilterOptions& options) {
 }  // namespace
 
 std::vector<double> slaney_filters(const MelFilterOptions& options) {
-  std::vector<double> hz = corners(slaney_mel(options.min_hz), slaney_mel(top_hz(options)), options.num_mels);
+  std::vector<double> hz =
+      corners(slaney_mel(options.min_hz), slaney_mel(top_hz(options)), options.num_mels);
   for (double& point : hz) point = slaney_hz(point);
   const int64_t bins = options.fft_size / 2 + 1;
   std::vector<double> rows(options.num_mels * bins);
@@ -66,7 +67,8 @@ std::vector<double> kaldi_filters(const MelFilterOptions& options) {
   std::vector<double> rows(options.num_mels * bins);
   for (int64_t m = 0; m < options.num_mels; ++m) {
     for (int64_t bin = 0; bin < bins; ++bin) {
-      const double x = kaldi_mel(static_cast<double>(bin) * options.sample_rate_hz / options.fft_size);
+      const double x =
+          kaldi_mel(static_cast<double>(bin) * options.sample_rate_hz / options.fft_size);
       rows[m * bins + bin] = triangle(x, mel[m], mel[m + 1], mel[m + 2]);
     }
   }

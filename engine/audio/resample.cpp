@@ -31,8 +31,10 @@ std::vector<float> resample_soxr(const std::vector<float>& samples, int from_hz,
       soxr_oneshot(from_hz, to_hz, /*channels=*/1, samples.data(), samples.size(), nullptr,
                    out.data(), out.size(), &produced, nullptr, &quality, nullptr);
   if (error) {
-    throw Error(ErrorCode::kInternal, "resample: " + std::to_string(from_hz) + " to " +
-                                          std::to_string(to_hz) + " Hz failed", error);
+    throw Error(
+        ErrorCode::kInternal,
+        "resample: " + std::to_string(from_hz) + " to " + std::to_string(to_hz) + " Hz failed",
+        error);
   }
   std::fill(out.begin() + static_cast<std::ptrdiff_t>(std::min(produced, wanted)), out.end(), 0.0f);
   out.resize(wanted);
@@ -47,7 +49,8 @@ SincKernel sinc_hann_kernel(int from_hz, int to_hz) {
   kernel.taps.reserve(static_cast<size_t>(kernel.to) * kernel.length());
   const double scale = base / kernel.from;
   for (int phase = 0; phase < kernel.to; ++phase) {
-    // torchaudio divides integer tensors here, which rounds the phases to float32; the rest is float64.
+    // torchaudio divides integer tensors here, which rounds the phases to float32; the rest is
+    // float64.
     const double offset = static_cast<float>(-phase) / static_cast<float>(kernel.to);
     for (int tap = 0; tap < kernel.length(); ++tap) {
       double t = (offset + static_cast<double>(tap - kernel.width) / kernel.from) * base;

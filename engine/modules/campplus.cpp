@@ -1,5 +1,5 @@
-// CAMPPlus speaker encoder in evaluation mode, with every batch norm that follows a convolution folded into it.
-// Follows index-tts ee40fa7, indextts/s2mel/modules/campplus/DTDNN.py, CAMPPlus.
+// CAMPPlus speaker encoder in evaluation mode, with every batch norm that follows a convolution
+// folded into it. Follows index-tts ee40fa7, indextts/s2mel/modules/campplus/DTDNN.py, CAMPPlus.
 #include "modules/campplus.h"
 
 #include <algorithm>
@@ -21,8 +21,10 @@ FoldedBatchNorm take_norm(const Weights& weights) {
   return FoldedBatchNorm(weights, kAny);
 }
 
-// A 3x3 or 1x1 convolution without bias that keeps the size but for `stride` along frequency, and its norm.
-Conv2d take_conv2d(const Weights& weights, const std::string& conv, const std::string& norm, int64_t stride) {
+// A 3x3 or 1x1 convolution without bias that keeps the size but for `stride` along frequency, and
+// its norm.
+Conv2d take_conv2d(const Weights& weights, const std::string& conv, const std::string& norm,
+                   int64_t stride) {
   const int64_t kernel = weights.shape(conv + ".weight").back();
   Conv2dOptions options;
   options.stride = {stride, 1};
@@ -82,7 +84,8 @@ std::vector<std::vector<CampplusDense>> take_blocks(const Weights& xvector) {
       blocks.back().emplace_back(block.scope("tdnnd" + std::to_string(i)), dilation);
     }
     if (blocks.back().empty()) {
-      throw Error(ErrorCode::kModel, "campplus: expected layers xvector.block" + std::to_string(blocks.size()) +
+      throw Error(ErrorCode::kModel, "campplus: expected layers xvector.block" +
+                                         std::to_string(blocks.size()) +
                                          ".tdnnd1 and on, got none in " + xvector.path());
     }
   }
@@ -99,8 +102,10 @@ Linear take_dense(const Weights& weights) {
 }  // namespace
 
 CampplusResidual::CampplusResidual(const Weights& weights, int64_t stride)
-    : conv1_(take_conv2d(weights, "conv1", "bn1", stride)), conv2_(take_conv2d(weights, "conv2", "bn2", 1)) {
-  if (weights.has_scope("shortcut")) shortcut_.push_back(take_conv2d(weights, "shortcut.0", "shortcut.1", stride));
+    : conv1_(take_conv2d(weights, "conv1", "bn1", stride)),
+      conv2_(take_conv2d(weights, "conv2", "bn2", 1)) {
+  if (weights.has_scope("shortcut"))
+    shortcut_.push_back(take_conv2d(weights, "shortcut.0", "shortcut.1", stride));
 }
 
 at::Tensor CampplusResidual::forward(const at::Tensor& x) const {

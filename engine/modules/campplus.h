@@ -1,10 +1,10 @@
 // CAMPPlus: filter-bank frames -> one vector that says how a speaker sounds.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "ops/layers.h"
 
@@ -47,11 +47,12 @@ class Campplus {
   // centred filter banks [1, frames, 80] -> style [1, style_width]
   at::Tensor forward(const at::Tensor& fbank) const;
   // The same in steps.
-  at::Tensor tdnn(const at::Tensor& fbank) const;                  // [1, frames, 80] -> [1, C, T]
-  at::Tensor block(int64_t index, const at::Tensor& x) const;      // [1, C, T] -> [1, C + layers * growth, T]
-  at::Tensor transit(int64_t index, const at::Tensor& x) const;    // halves the channels
-  at::Tensor statistics(const at::Tensor& x) const;                // mean and deviation over time: [1, 2 C]
-  at::Tensor style(const at::Tensor& statistics) const;            // [1, style_width]
+  at::Tensor tdnn(const at::Tensor& fbank) const;  // [1, frames, 80] -> [1, C, T]
+  at::Tensor block(int64_t index,
+                   const at::Tensor& x) const;  // [1, C, T] -> [1, C + layers * growth, T]
+  at::Tensor transit(int64_t index, const at::Tensor& x) const;  // halves the channels
+  at::Tensor statistics(const at::Tensor& x) const;      // mean and deviation over time: [1, 2 C]
+  at::Tensor style(const at::Tensor& statistics) const;  // [1, style_width]
 
  private:
   struct Transit {

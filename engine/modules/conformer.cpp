@@ -1,5 +1,6 @@
 // Conformer encoder with 2x convolutional subsampling.
-// Follows index-tts ee40fa7, indextts/gpt/conformer_encoder.py, ConformerEncoder (input_layer conv2d2, no macaron).
+// Follows index-tts ee40fa7, indextts/gpt/conformer_encoder.py, ConformerEncoder (input_layer
+// conv2d2, no macaron).
 #include "modules/conformer.h"
 
 #include <algorithm>
@@ -17,7 +18,8 @@ namespace {
 
 constexpr int64_t kSubsampleKernel = 3, kSubsampleStride = 2;
 constexpr double kPositionBase = 10000;
-constexpr int64_t kChunkFrames = 64;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
+constexpr int64_t kChunkFrames =
+    64;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
 
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
@@ -36,7 +38,8 @@ Conv2dOptions subsample_options() {
 std::vector<float> sinusoids(int64_t frames, int64_t width) {
   std::vector<float> table(frames * width);
   for (int64_t c = 0; c < width; c += 2) {
-    const float rate = std::exp(static_cast<float>(c) * static_cast<float>(-std::log(kPositionBase) / width));
+    const float rate =
+        std::exp(static_cast<float>(c) * static_cast<float>(-std::log(kPositionBase) / width));
     for (int64_t t = 0; t < frames; ++t) {
       const float angle = static_cast<float>(t) * rate;
       table[t * width + c] = std::sin(angle);
@@ -66,8 +69,9 @@ ConformerBlock::ConformerBlock(const Weights& weights, int64_t width)
       attention_out_(weights.scope("self_attn.linear_out"), bias_u_.numel(), width),
       conv_norm_(weights.scope("norm_conv"), width),
       conv_in_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv1"), width, 2 * width)),
-      depthwise_(weights.scope("conv_module.depthwise_conv"), width, width, kAny,
-                 depthwise_options(width, weights.shape("conv_module.depthwise_conv.weight").back())),
+      depthwise_(
+          weights.scope("conv_module.depthwise_conv"), width, width, kAny,
+          depthwise_options(width, weights.shape("conv_module.depthwise_conv.weight").back())),
       depthwise_norm_(weights.scope("conv_module.norm"), width),
       conv_out_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv2"), width, width)),
       ff_norm_(weights.scope("norm_ff"), width),
@@ -90,7 +94,8 @@ at::Tensor ConformerBlock::attention(const at::Tensor& x, const at::Tensor& posi
   // Positions are absolute here: the reference leaves out the shift to relative ones.
   const at::Tensor content = q.add(bias_u_.unsqueeze(1)).matmul(k.transpose(-2, -1));
   const at::Tensor place = q.add(bias_v_.unsqueeze(1)).matmul(p.transpose(-2, -1));
-  const at::Tensor scores = content.add(place).div_(std::sqrt(static_cast<double>(bias_u_.size(1))));
+  const at::Tensor scores =
+      content.add(place).div_(std::sqrt(static_cast<double>(bias_u_.size(1))));
   return attention_out_(merge_heads(scores.softmax(-1).matmul(v)));
 }
 
@@ -106,16 +111,19 @@ ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width)
                      subsample_conv_.weight.size(0) * ((input_width - 1) / kSubsampleStride), kAny),
       blocks_(take_blocks(weights, subsample_out_.weight.size(0))),
       after_norm_(weights.scope("after_norm"), subsample_out_.weight.size(0)) {
-  if (weights.has("embed.pos_enc.pe")) position_table_ = weights.take("embed.pos_enc.pe", {1, kAny, width()});
+  if (weights.has("embed.pos_enc.pe"))
+    position_table_ = weights.take("embed.pos_enc.pe", {1, kAny, width()});
 }
 
-// Frame t of the output reads frames 2t .. 2t + 2 of the input, so that runs of frames can be made one after another.
+// Frame t of the output reads frames 2t .. 2t + 2 of the input, so that runs of frames can be made
+// one after another.
 at::Tensor ConformerEncoder::subsample(const at::Tensor& features) const {
   const int64_t frames = (features.size(1) - 1) / kSubsampleStride;
   at::Tensor out = features.new_empty({1, frames, subsample_out_.weight.size(0)});
   for (int64_t start = 0; start < frames; start += kChunkFrames) {
     const int64_t count = std::min(kChunkFrames, frames - start);
-    const at::Tensor run = features.narrow(1, start * kSubsampleStride, count * kSubsampleStride + 1);
+    const at::Tensor run =
+        features.narrow(1, start * kSubsampleStride, count * kSubsampleStride + 1);
     const at::Tensor maps = subsample_conv_(run.unsqueeze(1)).relu_();  // [1, C, count, W']
     out.narrow(1, start, count).copy_(subsample_out_(maps.transpose(1, 2).reshape({1, count, -1})));
   }
@@ -123,14 +131,17 @@ at::Tensor ConformerEncoder::subsample(const at::Tensor& features) const {
 }
 
 at::Tensor ConformerEncoder::positions(int64_t frames) const {
-  if (position_table_.defined() && frames <= position_table_.size(1)) return position_table_.narrow(1, 0, frames);
-  return host_tensor(sinusoids(frames, width()), {1, frames, width()}).to(after_norm_.weight.options());
+  if (position_table_.defined() && frames <= position_table_.size(1))
+    return position_table_.narrow(1, 0, frames);
+  return host_tensor(sinusoids(frames, width()), {1, frames, width()})
+      .to(after_norm_.weight.options());
 }
 
 at::Tensor ConformerEncoder::forward(const at::Tensor& features) const {
   if (features.size(1) < kSubsampleKernel) {
     throw Error(ErrorCode::kVoiceInvalid, "conformer: expected at least 3 frames, got " +
-                                              std::to_string(features.size(1)) + "; give a longer clip");
+                                              std::to_string(features.size(1)) +
+                                              "; give a longer clip");
   }
   at::Tensor x = subsample(features).mul_(std::sqrt(static_cast<double>(width())));
   const at::Tensor places = positions(x.size(1));

@@ -1,10 +1,10 @@
 // Conformer encoder of the GPT's conditions: semantic features at 50 Hz -> context at 25 Hz.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "ops/layers.h"
 

@@ -32,8 +32,9 @@ PerceiverLayer::PerceiverLayer(const Weights& weights, int64_t width, int64_t he
       ff_out_(weights.scope("1.2"), ff_in_.weight.size(0) / 2, width) {
   if (heads < 1 || query_.weight.size(0) % heads != 0) {
     throw Error(ErrorCode::kModel, "perceiver: " + std::to_string(query_.weight.size(0)) +
-                                       " query rows do not divide into " + std::to_string(heads) + " heads in " +
-                                       weights.path() + "; is config.yaml of another version?");
+                                       " query rows do not divide into " + std::to_string(heads) +
+                                       " heads in " + weights.path() +
+                                       "; is config.yaml of another version?");
   }
 }
 

@@ -1,10 +1,10 @@
 // Perceiver resampler: context of any length -> a fixed number of latents.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "ops/layers.h"
 
@@ -41,7 +41,7 @@ class PerceiverResampler {
   at::Tensor latents_;  // [L, C]
   Linear project_;
   std::vector<PerceiverLayer> layers_;
-  at::Tensor gamma_;    // [C]
+  at::Tensor gamma_;  // [C]
 };
 
 }  // namespace indextts2

@@ -1,5 +1,6 @@
 // Semantic codec: ConvNeXt encoder and factorised vector quantiser.
-// Follows index-tts ee40fa7, indextts/utils/maskgct/models/codec/kmeans/repcodec_model.py, RepCodec.
+// Follows index-tts ee40fa7, indextts/utils/maskgct/models/codec/kmeans/repcodec_model.py,
+// RepCodec.
 #include "modules/semantic_codec.h"
 
 #include "ops/activation.h"
@@ -33,21 +34,6 @@ std::vector<ConvNextBlock> take_blocks(const Weights& weights, int64_t width) {
 
 }  // namespace
 
-SemanticCodebook::SemanticCodebook(const Weights& weights)
-    : codes_(weights.scope(kQuantizer).take("codebook.weight", {kAny, kAny})),
-      directions_(directions(codes_)),
-      lengths_(directions_.square().sum(-1)),
-      out_(take_pointwise_conv(weights.scope(kQuantizer).scope("out_project"), codes_.size(1), kAny)) {}
-
-at::Tensor SemanticCodebook::lookup(const at::Tensor& codes) const {
-  return out_(codes_.index_select(0, codes.flatten()).view({codes.size(0), codes.size(1), -1}));
-}
-
-at::Tensor SemanticCodebook::nearest(const at::Tensor& latent) const {
-  // The smallest distance |e|^2 - 2 e c + |c|^2; |e|^2 is the same for all codes.
-  return directions(latent).matmul(directions_.t()).mul_(2).sub_(lengths_).argmax(-1);
-}
-
 ConvNextBlock::ConvNextBlock(const Weights& weights, int64_t width)
     : depthwise_(weights.scope("dwconv"), width, width, kAny,
                  same_length(weights.shape("dwconv.weight").back(), width)),
@@ -70,7 +56,10 @@ SemanticCodec::SemanticCodec(const Weights& weights)
       out_(weights.scope("encoder.1"), embed_.weight.size(0), embed_.weight.size(1)),
       in_project_(take_pointwise_conv(weights.scope(kQuantizer).scope("in_project"),
                                       embed_.weight.size(1), kAny)),
-      codebook_(weights) {}
+      directions_(directions(
+          weights.scope(kQuantizer).take("codebook.weight", {kAny, in_project_.weight.size(0)}))),
+      lengths_(directions_.square().sum(-1)),
+      embedding_(weights) {}
 
 at::Tensor SemanticCodec::encode(const at::Tensor& features) const {
   at::Tensor x = norm_(embed_(features.transpose(1, 2)).transpose(1, 2));
@@ -81,8 +70,13 @@ at::Tensor SemanticCodec::encode(const at::Tensor& features) const {
 at::Tensor SemanticCodec::latent(const at::Tensor& encoded) const { return in_project_(encoded); }
 
 SemanticCodec::Quantized SemanticCodec::quantize(const at::Tensor& features) const {
-  const at::Tensor codes = codebook_.nearest(latent(encode(features)));
-  return {codes, codebook_.lookup(codes)};
+  const at::Tensor codes = nearest(latent(encode(features)));
+  return {codes, embedding_(codes)};
+}
+
+at::Tensor SemanticCodec::nearest(const at::Tensor& latent) const {
+  // The smallest distance |e|^2 - 2 e c + |c|^2; |e|^2 is the same for all codes.
+  return directions(latent).matmul(directions_.t()).mul_(2).sub_(lengths_).argmax(-1);
 }
 
 const std::vector<std::string>& SemanticCodec::unused_names() {

@@ -4,7 +4,8 @@
 
 namespace indextts2 {
 
-SemanticFeatures::SemanticFeatures(const Weights& w2v, const Weights& stats, const W2vBertOptions& options)
+SemanticFeatures::SemanticFeatures(const Weights& w2v, const Weights& stats,
+                                   const W2vBertOptions& options)
     : w2v_(w2v, options),
       mean_(stats.take("mean", {w2v_.width()})),
       deviation_(stats.take("var", {w2v_.width()}).sqrt()) {}

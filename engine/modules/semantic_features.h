@@ -1,9 +1,9 @@
 // Semantic features: w2v-BERT's hidden state in units of its spread over the training data.
 #pragma once
 
-#include <cstdint>
-
 #include <ATen/core/Tensor.h>
+
+#include <cstdint>
 
 #include "modules/w2v_bert.h"
 #include "ops/layers.h"
@@ -13,7 +13,8 @@ namespace indextts2 {
 // Thread-safety: const.
 class SemanticFeatures {
  public:
-  // `w2v`: the root of w2v-BERT's file; `stats`: of wav2vec2bert_stats.pt, mean and variance of each column.
+  // `w2v`: the root of w2v-BERT's file; `stats`: of wav2vec2bert_stats.pt, mean and variance of
+  // each column.
   SemanticFeatures(const Weights& w2v, const Weights& stats, const W2vBertOptions& options = {});
 
   const W2vBert& w2v() const { return w2v_; }

@@ -1,5 +1,6 @@
 // Speaker latents and emotion vectors from semantic features.
-// Follows index-tts ee40fa7, indextts/gpt/model_v2.py, UnifiedVoice.get_conditioning and get_emovec.
+// Follows index-tts ee40fa7, indextts/gpt/model_v2.py, UnifiedVoice.get_conditioning and
+// get_emovec.
 #include "modules/voice_conditioner.h"
 
 namespace indextts2 {
@@ -9,8 +10,10 @@ VoiceConditioner::VoiceConditioner(const Weights& gpt, int64_t feature_width,
     : speaker_conformer_(gpt.scope("conditioning_encoder"), feature_width),
       speaker_perceiver_(gpt.scope("perceiver_encoder"), PerceiverOptions{options.speaker_heads}),
       emotion_conformer_(gpt.scope("emo_conditioning_encoder"), feature_width),
-      emotion_perceiver_(gpt.scope("emo_perceiver_encoder"), PerceiverOptions{options.emotion_heads}),
-      emovec_layer_(gpt.scope("emovec_layer"), emotion_perceiver_.width(), speaker_perceiver_.width()),
+      emotion_perceiver_(gpt.scope("emo_perceiver_encoder"),
+                         PerceiverOptions{options.emotion_heads}),
+      emovec_layer_(gpt.scope("emovec_layer"), emotion_perceiver_.width(),
+                    speaker_perceiver_.width()),
       emo_layer_(gpt.scope("emo_layer"), speaker_perceiver_.width(), speaker_perceiver_.width()) {}
 
 at::Tensor VoiceConditioner::speaker_latents(const at::Tensor& features) const {

@@ -1,9 +1,10 @@
-// The part of the GPT checkpoint that runs once a voice: speaker latents and emotion vectors from semantic features.
+// The part of the GPT checkpoint that runs once a voice: speaker latents and emotion vectors from
+// semantic features.
 #pragma once
 
-#include <cstdint>
-
 #include <ATen/core/Tensor.h>
+
+#include <cstdint>
 
 #include "modules/conformer.h"
 #include "modules/perceiver.h"
@@ -21,7 +22,8 @@ struct VoiceConditionerOptions {
 class VoiceConditioner {
  public:
   // `gpt`: the root of gpt.pth. `feature_width`: of the semantic features.
-  VoiceConditioner(const Weights& gpt, int64_t feature_width, const VoiceConditionerOptions& options);
+  VoiceConditioner(const Weights& gpt, int64_t feature_width,
+                   const VoiceConditionerOptions& options);
 
   // features [1, T, W] -> [1, 32, D]
   at::Tensor speaker_latents(const at::Tensor& features) const;

@@ -52,8 +52,9 @@ W2vBertLayer::W2vBertLayer(const Weights& weights, int64_t width, const W2vBertO
       conv_norm_(weights.scope("conv_module.layer_norm"), width),
       conv_in_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv1"), width, 2 * width,
                                    Bias::kNo)),
-      depthwise_(weights.scope("conv_module.depthwise_conv"), width, width, kAny,
-                 depthwise_options(width, weights.shape("conv_module.depthwise_conv.weight").back())),
+      depthwise_(
+          weights.scope("conv_module.depthwise_conv"), width, width, kAny,
+          depthwise_options(width, weights.shape("conv_module.depthwise_conv.weight").back())),
       depthwise_norm_(weights.scope("conv_module.depthwise_layer_norm"), width),
       conv_out_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv2"), width, width,
                                     Bias::kNo)),
@@ -95,13 +96,15 @@ at::Tensor W2vBertLayer::attention(const at::Tensor& x, const at::Tensor& distan
 
 at::Tensor W2vBertLayer::convolution(const at::Tensor& x, int64_t valid_rows) const {
   const at::Tensor gated = glu(conv_in_(without_padding(x, valid_rows)), -1);
-  const at::Tensor mixed = depthwise_(gated.transpose(1, 2)).narrow(2, 0, x.size(1)).transpose(1, 2);
+  const at::Tensor mixed =
+      depthwise_(gated.transpose(1, 2)).narrow(2, 0, x.size(1)).transpose(1, 2);
   return conv_out_(silu(depthwise_norm_(mixed)));
 }
 
 W2vBert::W2vBert(const Weights& weights, const W2vBertOptions& options)
     : norm_(below_prefix(weights).scope("feature_projection.layer_norm"), kAny),
-      projection_(below_prefix(weights).scope("feature_projection.projection"), norm_.weight.size(0), kAny),
+      projection_(below_prefix(weights).scope("feature_projection.projection"),
+                  norm_.weight.size(0), kAny),
       left_(options.left_positions),
       right_(options.right_positions),
       unused_names_({"masked_spec_embed", "adapter"}) {

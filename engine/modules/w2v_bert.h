@@ -1,11 +1,11 @@
 // w2v-BERT 2.0: speech features -> the semantic features that stand for a voice and its emotion.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "ops/layers.h"
 
@@ -13,12 +13,14 @@ namespace indextts2 {
 
 // What the tensors do not show; config.json of w2v-bert-2.0.
 struct W2vBertOptions {
-  int64_t hidden_layer = 17;         // index of the hidden state that is wanted; fewer layers in the file: the last
-  int64_t left_positions = 64;       // left_max_position_embeddings
-  int64_t right_positions = 8;       // right_max_position_embeddings
+  int64_t hidden_layer =
+      17;  // index of the hidden state that is wanted; fewer layers in the file: the last
+  int64_t left_positions = 64;  // left_max_position_embeddings
+  int64_t right_positions = 8;  // right_max_position_embeddings
 };
 
-// One encoder layer: half a feed-forward, attention with relative positions, convolution, half a feed-forward.
+// One encoder layer: half a feed-forward, attention with relative positions, convolution, half a
+// feed-forward.
 class W2vBertLayer {
  public:
   W2vBertLayer(const Weights& weights, int64_t width, const W2vBertOptions& options);
@@ -53,7 +55,8 @@ class W2vBert {
   int64_t width() const { return projection_.weight.size(0); }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
 
-  // The wanted hidden state. features [1, T, 160] -> [1, T, width]; rows from `valid_rows` on are padding.
+  // The wanted hidden state. features [1, T, 160] -> [1, T, width]; rows from `valid_rows` on are
+  // padding.
   at::Tensor forward(const at::Tensor& features, int64_t valid_rows) const;
   // The same in steps: hidden state 0, then layer i makes hidden state i + 1 of hidden state i.
   at::Tensor project(const at::Tensor& features, int64_t valid_rows) const;

@@ -13,7 +13,8 @@ namespace {
 
 template <class T>
 at::Tensor copied(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType dtype) {
-  const int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  const int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
   if (count != static_cast<int64_t>(values.size())) {
     throw Error(ErrorCode::kInternal, "host_tensor: expected " + std::to_string(count) +
                                           " values, got " + std::to_string(values.size()));

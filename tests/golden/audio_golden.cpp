@@ -30,7 +30,8 @@ at::Tensor row(const std::vector<float>& samples) {
 }
 
 void expect_thinned(GoldenCase& golden, const std::string& key, const std::vector<float>& samples) {
-  golden.expect(key + ".count", host_tensor(std::vector<int64_t>{static_cast<int64_t>(samples.size())}, {}));
+  golden.expect(key + ".count",
+                host_tensor(std::vector<int64_t>{static_cast<int64_t>(samples.size())}, {}));
   std::vector<float> thinned;
   for (size_t i = 0; i < samples.size(); i += kSampleStep) thinned.push_back(samples[i]);
   golden.expect(key, host_tensor(thinned, {static_cast<int64_t>(thinned.size())}));
@@ -58,10 +59,12 @@ void check_clips(GoldenCase& golden) {
 void check_cut(GoldenCase& golden) {
   std::vector<short> samples(125600);
   for (size_t n = 0; n < samples.size(); ++n) {
-    samples[n] = n % 9 < 5 ? static_cast<short>(static_cast<int>((n * 7919) % 4001) - 2000) : short{0};
+    samples[n] =
+        n % 9 < 5 ? static_cast<short>(static_cast<int>((n * 7919) % 4001) - 2000) : short{0};
   }
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("audio_cut." + std::to_string(std::rand()) + ".wav")).string();
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("audio_cut." + std::to_string(std::rand()) + ".wav"))
+                               .string();
   SF_INFO info{};
   info.samplerate = 8000;
   info.channels = 1;
@@ -69,14 +72,16 @@ void check_cut(GoldenCase& golden) {
   SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
   sf_writef_short(file, samples.data(), static_cast<sf_count_t>(samples.size()));
   sf_close(file);
-  for (const int rate : {kSpeakerHz, kEmotionHz}) expect_thinned(golden, std::to_string(rate), loaded(path, rate));
+  for (const int rate : {kSpeakerHz, kEmotionHz})
+    expect_thinned(golden, std::to_string(rate), loaded(path, rate));
   std::filesystem::remove(path);
 }
 
 // The official clips are not part of the tree; INDEXTTS2_VOICES_DIR names a folder that holds them.
 void check_voices(GoldenCase& golden) {
   std::vector<std::string> names = {"emo_hate", "emo_sad"};
-  for (int i = 1; i <= 12; ++i) names.push_back((i < 10 ? "voice_0" : "voice_") + std::to_string(i));
+  for (int i = 1; i <= 12; ++i)
+    names.push_back((i < 10 ? "voice_0" : "voice_") + std::to_string(i));
   const char* folder = std::getenv("INDEXTTS2_VOICES_DIR");
   for (const std::string& name : names) {
     const std::string path = std::string(folder ? folder : "") + "/" + name + ".wav";
@@ -87,7 +92,8 @@ void check_voices(GoldenCase& golden) {
         expect_thinned(golden, key, loaded(path, rate));
         continue;
       }
-      golden.leave_out(key, "the official clips are not here; INDEXTTS2_VOICES_DIR may name their folder");
+      golden.leave_out(
+          key, "the official clips are not here; INDEXTTS2_VOICES_DIR may name their folder");
       golden.leave_out(key + ".count", "as above");
     }
   }

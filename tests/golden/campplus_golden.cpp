@@ -9,7 +9,7 @@ namespace indextts2 {
 namespace {
 
 const RunGolden kCampplus("campplus", [](GoldenCase& golden) {
-  const Weights weights = model_weights(golden, "hf_cache/campplus_cn_common.bin");
+  const Weights weights = model_weights(golden, model_files(golden).campplus);
   const Campplus campplus(weights);
   expect_all_used(weights, {});
   for (const std::string name : {"voice", "long"}) {

@@ -7,7 +7,7 @@ namespace indextts2 {
 namespace {
 
 const RunGolden kCodec("codec", [](GoldenCase& golden) {
-  const Weights weights = model_weights(golden, "hf_cache/semantic_codec_model.safetensors");
+  const Weights weights = model_weights(golden, model_files(golden).codec);
   const SemanticCodec codec(weights);
   expect_all_used(weights, SemanticCodec::unused_names());
   const at::Tensor features = golden.get("spk_cond");
@@ -17,7 +17,7 @@ const RunGolden kCodec("codec", [](GoldenCase& golden) {
   const SemanticCodec::Quantized quantized = codec.quantize(features);
   golden.expect("codes", quantized.codes);
   golden.expect("quantized", quantized.features);
-  golden.expect("vq_emb", codec.codebook().lookup(golden.get("vq_codes")));
+  golden.expect("vq_emb", codec.embedding()(golden.get("vq_codes")));
 });
 
 }  // namespace

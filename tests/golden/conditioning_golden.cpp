@@ -11,12 +11,13 @@ namespace indextts2 {
 namespace {
 
 const RunGolden kConditioning("conditioning", [](GoldenCase& golden) {
-  const ModelConfig config = model_config(golden);
+  const ModelConfig config = read_model_config(model_files(golden));
   VoiceConditionerOptions options;
   options.speaker_heads = config.gpt.condition_module.attention_heads;
   options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
   const at::Tensor voice = golden.get("voice_cond");
-  const VoiceConditioner gpt(model_weights(golden, config.files.gpt_checkpoint), voice.size(2), options);
+  const VoiceConditioner gpt(model_weights(golden, model_files(golden).gpt), voice.size(2),
+                             options);
   for (const std::string name : {"voice", "cut"}) {
     const at::Tensor features = golden.get(name + "_cond");
     const at::Tensor speaker = gpt.speaker_conformer().forward(features);
@@ -27,9 +28,11 @@ const RunGolden kConditioning("conditioning", [](GoldenCase& golden) {
     golden.expect(name + "_emo_latent", gpt.emotion_perceiver().forward(emotion));
     golden.expect(name + "_emovec", gpt.emotion_vector(features));
   }
-  const at::Tensor base = gpt.emotion_vector(voice), other = gpt.emotion_vector(golden.get("emo_cond"));
+  const at::Tensor base = gpt.emotion_vector(voice),
+                   other = gpt.emotion_vector(golden.get("emo_cond"));
   for (const char* alpha : {"0.0", "0.65", "1.0", "1.7"}) {
-    golden.expect(std::string("merged_alpha_") + alpha, merge_emotion(base, other, std::stod(alpha)));
+    golden.expect(std::string("merged_alpha_") + alpha,
+                  merge_emotion(base, other, std::stod(alpha)));
   }
 });
 

@@ -10,7 +10,8 @@ namespace {
 
 std::vector<float> samples_of(const at::Tensor& tensor) {
   const at::Tensor flat = tensor.to(at::kCPU).contiguous();
-  return std::vector<float>(flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel());
+  return std::vector<float>(flat.const_data_ptr<float>(),
+                            flat.const_data_ptr<float>() + flat.numel());
 }
 
 const RunGolden kFeatures("features", [](GoldenCase& golden) {

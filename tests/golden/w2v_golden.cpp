@@ -10,8 +10,8 @@ namespace indextts2 {
 namespace {
 
 const RunGolden kW2v("w2v", [](GoldenCase& golden) {
-  const Weights weights = model_weights(golden, "hf_cache/w2v-bert-2.0/model.safetensors");
-  const Weights stats = model_weights(golden, "wav2vec2bert_stats.pt");
+  const Weights weights = model_weights(golden, model_files(golden).w2v);
+  const Weights stats = model_weights(golden, model_files(golden).w2v_stat);
   const SemanticFeatures semantic(weights, stats);
   const W2vBert& w2v = semantic.w2v();
   expect_all_used(weights, w2v.unused_names());
