@@ -74,7 +74,7 @@ const RunGolden kEmotion("emotion", [](GoldenCase& golden) {
     expect(std::string("audio_alpha_") + alpha, voice, choice);
   }
   VoiceFeatures speaker_only = voice;
-  speaker_only.clip_emovec = {};
+  speaker_only.clip_emovec = at::Tensor();
   EmotionChoice weak;
   weak.alpha = 0.2;
   expect("no_emotion_alpha_0.2", speaker_only, weak);
