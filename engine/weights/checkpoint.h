@@ -1,21 +1,22 @@
 // A checkpoint file: names -> tensors that live in a memory-mapped file.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
-
 namespace indextts2 {
 
-// What the file says of one tensor. The constructor of each reader has checked that it lies inside the file.
+// What the file says of one tensor. The constructor of each reader has checked that it lies inside
+// the file.
 struct TensorEntry {
   at::ScalarType dtype = at::kFloat;
   std::vector<int64_t> shape;
-  std::vector<int64_t> strides;  // in elements
+  std::vector<int64_t> strides;     // in elements
   const std::byte* data = nullptr;  // first element, inside the mapping
 };
 
@@ -24,10 +25,12 @@ class Checkpoint {
  public:
   virtual ~Checkpoint() = default;
   virtual const std::string& path() const = 0;
-  // All tensor names, dictionary levels joined by '.' ("net.cfm.estimator.conv1.weight"); "" for a file that is one tensor.
+  // All tensor names, dictionary levels joined by '.' ("net.cfm.estimator.conv1.weight"); "" for a
+  // file that is one tensor.
   virtual const std::vector<std::string>& names() const = 0;
   virtual const TensorEntry* find(std::string_view name) const = 0;  // nullptr: no such tensor
-  // A view of the mapped data [shape] in the file's dtype, on the CPU, not to be written. Throws Error{kModel} if absent.
+  // A view of the mapped data [shape] in the file's dtype, on the CPU, not to be written. Throws
+  // Error{kModel} if absent.
   virtual at::Tensor tensor(std::string_view name) const = 0;
 };
 

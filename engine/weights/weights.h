@@ -1,14 +1,14 @@
 // Named, shape-checked access to the weights of one network.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "core/stop_token.h"
 #include "weights/checkpoint.h"
@@ -20,9 +20,10 @@ inline constexpr int64_t kAny = -1;  // in an expected shape: take the size from
 // How tensors are brought to where the network runs.
 struct WeightsOptions {
   at::Device device = at::kCPU;
-  at::ScalarType dtype = at::kFloat;             // of floating tensors
-  StopToken stop;                                // tested per tensor: Error{kCancelled}
-  std::function<void(uint64_t bytes)> progress;  // bytes of the file that were read since the last call; may be empty
+  at::ScalarType dtype = at::kFloat;  // of floating tensors
+  StopToken stop;                     // tested per tensor: Error{kCancelled}
+  std::function<void(uint64_t bytes)>
+      progress;  // bytes of the file that were read since the last call; may be empty
 };
 
 // Thread-safety: one thread. Copies and scopes share the record of what was taken.
@@ -34,27 +35,30 @@ class Weights {
   Weights scope(std::string_view name) const;
   Weights scope(std::string_view name, int64_t index) const;  // scope("h", 3) == scope("h.3")
 
-  bool has(std::string_view name) const;           // a tensor of this name exists
-  bool has_scope(std::string_view name) const;     // some tensor below this name exists
-  int64_t count(std::string_view name) const;      // number of scopes name.0, name.1, ... without a gap
+  bool has(std::string_view name) const;        // a tensor of this name exists
+  bool has_scope(std::string_view name) const;  // some tensor below this name exists
+  int64_t count(std::string_view name) const;  // number of scopes name.0, name.1, ... without a gap
   std::vector<int64_t> shape(std::string_view name) const;  // Error{kModel} if missing
 
-  // The tensor `name` of shape `expected` (kAny = any size), contiguous, cast and uploaded; floats are checked for NaN.
-  // Throws Error{kModel}: "weights: gpt.h.3.ln_1.weight: expected [1280], got [1024] in FILE; ...".
+  // The tensor `name` of shape `expected` (kAny = any size), contiguous, cast and uploaded; floats
+  // are checked for NaN. Throws Error{kModel}: "weights: gpt.h.3.ln_1.weight: expected [1280], got
+  // [1024] in FILE; ...".
   at::Tensor take(std::string_view name, at::IntArrayRef expected) const;
   // As take(), but stays float32 whatever WeightsOptions::dtype says (integers stay integers).
   at::Tensor take_float(std::string_view name, at::IntArrayRef expected) const;
   // A weight that may be stored weight-normed: `weight`, or weight_g/weight_v, or
-  // parametrizations.weight.original0/original1. w = v * g / |v|, norm over all dims but the first, folded in float32.
+  // parametrizations.weight.original0/original1. w = v * g / |v|, norm over all dims but the first,
+  // folded in float32.
   at::Tensor take_normed(at::IntArrayRef expected) const;
   // Shape that take_normed() would return.
   std::vector<int64_t> normed_shape() const;
 
-  // Full names below the root of this object's scope that nobody took and that nothing in `allowed` covers. An entry of
-  // `allowed` is a name or a scope, full or relative to this scope; '*' stands for one level ("gpt.h.*.attn.bias").
+  // Full names below the root of this object's scope that nobody took and that nothing in `allowed`
+  // covers. An entry of `allowed` is a name or a scope, full or relative to this scope; '*' stands
+  // for one level ("gpt.h.*.attn.bias").
   std::vector<std::string> unused(const std::vector<std::string>& allowed) const;
 
-  const std::string& path() const;                 // file, for messages
+  const std::string& path() const;  // file, for messages
   const WeightsOptions& options() const;
 
  private:
