@@ -43,9 +43,10 @@ class ConformerEncoder {
   int64_t width() const { return after_norm_.weight.size(0); }
   // features [1, T, input_width], T >= 3 -> [1, (T - 1) / 2, width]. No frame is masked.
   at::Tensor forward(const at::Tensor& features) const;
+  // Its first step: [1, T, input_width] -> [1, (T - 1) / 2, width].
+  at::Tensor subsample(const at::Tensor& features) const;
 
  private:
-  at::Tensor subsample(const at::Tensor& features) const;
   at::Tensor positions(int64_t frames) const;
 
   Conv2d subsample_conv_;
