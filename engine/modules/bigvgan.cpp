@@ -40,9 +40,9 @@ at::Tensor BigVgan::ResBlock::operator()(const at::Tensor& input) const {
 }
 
 BigVgan::Stage BigVgan::take_stage(const Weights& weights, int64_t index, int64_t channels,
-                                   const BigVganOptions& options) {
+                                   const BigvganConfig& config) {
   const Weights scope = weights.scope("ups", index).scope("0");
-  const int64_t rate = options.upsample_rates[static_cast<size_t>(index)];
+  const int64_t rate = config.upsample_rates[static_cast<size_t>(index)];
   const int64_t kernel = scope.normed_shape().at(2);
   if (rate < 1 || kernel < rate || (kernel - rate) % 2 != 0) {
     throw Error(ErrorCode::kModel,
@@ -51,33 +51,33 @@ BigVgan::Stage BigVgan::take_stage(const Weights& weights, int64_t index, int64_
                     std::to_string(rate) + "; does it belong to " + weights.path() + "?");
   }
   Stage stage{ConvTranspose1d(scope, channels, kAny, kernel, rate, (kernel - rate) / 2), {}};
-  const auto blocks = static_cast<int64_t>(options.resblock_dilations.size());
+  const auto blocks = static_cast<int64_t>(config.resblock_dilation_sizes.size());
   for (int64_t i = 0; i < blocks; ++i) {
     stage.blocks.emplace_back(weights.scope("resblocks", index * blocks + i),
                               stage.up.weight.size(1),
-                              options.resblock_dilations[static_cast<size_t>(i)]);
+                              config.resblock_dilation_sizes[static_cast<size_t>(i)]);
   }
   return stage;
 }
 
-BigVgan::BigVgan(const Weights& weights, const BigVganOptions& options)
+BigVgan::BigVgan(const Weights& weights, const BigvganConfig& config)
     : conv_pre_(take_same(weights.scope("conv_pre"), kAny, kAny, 1, Bias::kYes)) {
-  const auto stages = static_cast<int64_t>(options.upsample_rates.size());
+  const auto stages = static_cast<int64_t>(config.upsample_rates.size());
   if (stages != weights.count("ups") || stages == 0 ||
       weights.count("resblocks") !=
-          stages * static_cast<int64_t>(options.resblock_dilations.size())) {
+          stages * static_cast<int64_t>(config.resblock_dilation_sizes.size())) {
     throw Error(ErrorCode::kModel,
                 "bigvgan/config.json: upsample_rates and resblock_dilation_sizes: expected " +
                     std::to_string(weights.count("ups")) + " stages and " +
                     std::to_string(weights.count("resblocks")) + " residual blocks in all as in " +
                     weights.path() + ", got " + std::to_string(stages) + " stages of " +
-                    std::to_string(options.resblock_dilations.size()) + " blocks");
+                    std::to_string(config.resblock_dilation_sizes.size()) + " blocks");
   }
   int64_t channels = conv_pre_.weight.size(0);
   for (int64_t i = 0; i < stages; ++i) {
-    stages_.push_back(take_stage(weights, i, channels, options));
+    stages_.push_back(take_stage(weights, i, channels, config));
     channels = stages_.back().up.weight.size(1);
-    hop_ *= options.upsample_rates[static_cast<size_t>(i)];
+    hop_ *= config.upsample_rates[static_cast<size_t>(i)];
   }
   activation_post_.emplace_back(weights.scope("activation_post"), channels);
   const Weights post = weights.scope("conv_post");

@@ -11,20 +11,15 @@
 #include "core/stop_token.h"
 #include "ops/layers.h"
 #include "ops/snake.h"
+#include "weights/config.h"
 
 namespace indextts2 {
-
-// From bigvgan/config.json; kernel sizes are in the weights.
-struct BigVganOptions {
-  std::vector<int64_t> upsample_rates;                   // one per stage
-  std::vector<std::vector<int64_t>> resblock_dilations;  // one list per residual block of a stage
-};
 
 // Thread-safety: const.
 class BigVgan {
  public:
-  // `weights`: the scope "generator" of the checkpoint.
-  BigVgan(const Weights& weights, const BigVganOptions& options);
+  // `weights`: the scope "generator" of the checkpoint. Kernel sizes are taken from the tensors.
+  BigVgan(const Weights& weights, const BigvganConfig& config);
 
   // Called with what a stage made: "conv_pre", "up_0", "up_1", ..., "activation_post".
   using Trace = std::function<void(const std::string& name, const at::Tensor& x)>;
@@ -50,7 +45,7 @@ class BigVgan {
     std::vector<ResBlock> blocks;
   };
   static Stage take_stage(const Weights& weights, int64_t index, int64_t channels,
-                          const BigVganOptions& options);
+                          const BigvganConfig& config);
 
   Conv1d conv_pre_;
   std::vector<Stage> stages_;

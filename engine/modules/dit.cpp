@@ -110,7 +110,7 @@ at::Tensor Dit::Layer::operator()(const at::Tensor& x, const at::Tensor& norms,
       feed_forward(adaptive_rms_norm(h, norms.select(0, 2), norms.select(0, 3), kRmsEps)));
 }
 
-Dit::Dit(const Weights& weights, const DitOptions& options)
+Dit::Dit(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet)
     : input_x_({}, {}),
       input_prompt_({}, {}),
       input_cond_({}, {}),
@@ -124,7 +124,7 @@ Dit::Dit(const Weights& weights, const DitOptions& options)
       head_in_(weights.scope("conv1"), cond_projection_.weight.size(0), kAny),
       residual_(weights.scope("res_projection"), cond_projection_.weight.size(0),
                 head_in_.weight.size(0)),
-      wavenet_(weights.scope("wavenet"), options.dilation_rate),
+      wavenet_(weights.scope("wavenet"), wavenet.dilation_rate),
       head_time_projection_(weights.scope("final_layer.adaLN_modulation.1"), kAny,
                             2 * wavenet_.channels()),
       head_linear_(weights.scope("final_layer.linear"), wavenet_.channels(), wavenet_.channels()),
@@ -151,7 +151,7 @@ Dit::Dit(const Weights& weights, const DitOptions& options)
   skip_hidden_ = columns(skip, 0, width, /*with_bias=*/true);
   skip_x_ = columns(skip, width, mel, /*with_bias=*/false);
 
-  const int64_t heads = checked_heads(width, options.heads, weights);
+  const int64_t heads = checked_heads(width, config.num_heads, weights);
   const int64_t depth = weights.count("transformer.layers");
   for (int64_t i = 0; i < depth; ++i) {
     layers_.emplace_back(weights.scope("transformer.layers", i), width, heads,
@@ -181,8 +181,7 @@ DitConstants Dit::constants(const at::Tensor& prompt, const at::Tensor& cond,
                             const at::Tensor& style, bool guided) const {
   const int64_t batch = cond.size(0), frames = cond.size(1);
   const int64_t width = cond_projection_.weight.size(0);
-  const at::Tensor merged =
-      cond.new_empty({guided ? 2 * batch : batch, frames, width}, cond.options());
+  const at::Tensor merged = cond.new_empty({guided ? 2 * batch : batch, frames, width});
   at::Tensor given = merged.narrow(0, 0, batch);
   given.copy_(input_cond_(cond_projection_(cond)));
   given.add_(input_style_(style).unsqueeze(1));
@@ -215,7 +214,7 @@ at::Tensor Dit::trunk(const at::Tensor& x, const DitConstants& constants,
 
 at::Tensor Dit::velocity(const at::Tensor& x, const DitConstants& constants, const DitTimes& times,
                          int64_t step) const {
-  const at::Tensor norms = times.norms.select(0, step).flatten(0, 1);
+  const at::Tensor norms = times.norms.select(0, step);
   const at::Tensor head_norm = times.head.select(0, step);
   at::Tensor r = skip_hidden_(trunk(x, constants, norms));
   add_behind(r, skip_x_(x));

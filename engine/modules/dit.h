@@ -10,17 +10,13 @@
 
 #include "modules/wavenet.h"
 #include "ops/layers.h"
+#include "weights/config.h"
 
 namespace indextts2 {
 
 // Shape letters: B rows (with and without guidance), F frames, P of them prompt, G = F - P
 // generated, W width, M mel bands, S steps. What does not change from step to step is computed once
 // a segment (constants) and once a solve (times).
-struct DitOptions {
-  int64_t heads = 8;          // config: s2mel.DiT.num_heads
-  int64_t dilation_rate = 1;  // config: s2mel.wavenet.dilation_rate
-};
-
 // The inputs of one segment.
 struct DitConstants {
   at::Tensor merged;  // [B, F, W] share of prompt, condition and style in the first layer's input
@@ -34,7 +30,8 @@ struct DitConstants {
 
 // What depends on time alone, for each step of a solve. Layout: first dimension S.
 struct DitTimes {
-  at::Tensor norms;  // [S, 2 depth + 1, 2, W] scale and shift of the adaptive norms in order of use
+  at::Tensor norms;  // [S, 4 depth + 2, W] scale, shift, scale, shift, ... of the adaptive norms in
+                     // order of use
   at::Tensor wavenet;  // [S, layers, 2 W']
   at::Tensor head;     // [S, 2, W'] scale and shift of the last norm
 };
@@ -42,7 +39,7 @@ struct DitTimes {
 // Thread-safety: const.
 class Dit {
  public:
-  Dit(const Weights& weights, const DitOptions& options);
+  Dit(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet);
 
   // t [S] float32 in [0, 1].
   DitTimes times(const at::Tensor& t) const;

@@ -32,7 +32,8 @@ struct FlowInput {
 // Thread-safety: const.
 class FlowMatching {
  public:
-  FlowMatching(const Weights& weights, const DitOptions& options) : dit(weights, options) {}
+  FlowMatching(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet)
+      : dit(weights, config, wavenet) {}
 
   // noise [1, M, F] float32, standard normal; the share of the prompt frames is not used, but drawn
   // by the reference. Returns the mel of the generated frames [1, M, G] float32. Tests `stop`

@@ -24,11 +24,11 @@ Weights s2mel_network(const Weights& weights, const char* network) {
   return scope.has_scope("module") ? scope.scope("module") : scope;
 }
 
-MelGenerator::MelGenerator(const Weights& s2mel, const Weights& codec, const DitOptions& options)
+MelGenerator::MelGenerator(const Weights& s2mel, const Weights& codec, const ModelConfig& config)
     : gpt_layer_(s2mel_network(s2mel, "gpt_layer")),
       embedding_(codec),
       regulator_(s2mel_network(s2mel, "length_regulator")),
-      flow_(s2mel_network(s2mel, "cfm").scope("estimator"), options),
+      flow_(s2mel_network(s2mel, "cfm").scope("estimator"), config.dit, config.wavenet),
       device_(s2mel.options().device),
       dtype_(s2mel.options().dtype) {
   const int64_t width = embedding_.width();

@@ -31,7 +31,7 @@ struct MelPrompt {
 class MelGenerator {
  public:
   // `s2mel`: root of s2mel.pth; `codec`: root of the semantic codec's file.
-  MelGenerator(const Weights& s2mel, const Weights& codec, const DitOptions& options);
+  MelGenerator(const Weights& s2mel, const Weights& codec, const ModelConfig& config);
 
   // codes int64 [1, n] below num_codes(), n >= 1; latent [1, n, GPT width]; noise [1, M, P +
   // mel_frames(n)] float32, standard normal. Returns the log-mel [1, M, mel_frames(n)] float32 on

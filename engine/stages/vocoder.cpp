@@ -8,13 +8,13 @@
 
 namespace indextts2 {
 
-Vocoder::Vocoder(const Weights& weights, const BigVganOptions& options, int64_t hop)
-    : network_(weights.scope(weights.has_scope("generator") ? "generator" : ""), options),
+Vocoder::Vocoder(const Weights& weights, const ModelConfig& config)
+    : network_(weights.scope(weights.has_scope("generator") ? "generator" : ""), config.bigvgan),
       device_(weights.options().device),
       dtype_(weights.options().dtype) {
-  if (network_.hop() != hop) {
+  if (network_.hop() != config.mel.hop_length) {
     throw Error(ErrorCode::kModel, "bigvgan/config.json: upsample_rates: expected a product of " +
-                                       std::to_string(hop) +
+                                       std::to_string(config.mel.hop_length) +
                                        " as hop_length of config.yaml says, got " +
                                        std::to_string(network_.hop()));
   }

@@ -14,9 +14,8 @@ namespace indextts2 {
 // Thread-safety: const.
 class Vocoder {
  public:
-  // `weights`: root of bigvgan_generator.pt. `hop`: samples per mel frame of the model's
-  // spectrogram.
-  Vocoder(const Weights& weights, const BigVganOptions& options, int64_t hop);
+  // `weights`: root of bigvgan_generator.pt.
+  Vocoder(const Weights& weights, const ModelConfig& config);
 
   // mel [1, M, F] -> F * hop mono samples in [-1, 1]. Throws Error{kSynthesis} when the sound is
   // not finite, Error{kCancelled}.
