@@ -30,6 +30,17 @@ std::vector<float> tone(int rate_hz, double seconds, int channels = 1) {
   return samples;
 }
 
+// Noise of amplitude 0.5, which no encoder makes small.
+std::vector<float> noise(int rate_hz, double seconds) {
+  std::vector<float> samples(static_cast<size_t>(seconds * rate_hz));
+  uint32_t state = 1;
+  for (float& sample : samples) {
+    state = state * 1664525u + 1013904223u;
+    sample = static_cast<float>(state >> 8) / (1 << 24) - 0.5f;
+  }
+  return samples;
+}
+
 class ClipTest : public testing::Test {
  protected:
   ClipTest() {
@@ -142,7 +153,7 @@ TEST_F(ClipTest, UsesWhatDecodesOfATruncatedFile) {
   for (const auto& [name, format] : {std::pair{"t.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
                                      std::pair{"t.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
                                      std::pair{"t.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS}}) {
-    const std::string file = write(name, format, tone(22050, 6), 22050);
+    const std::string file = write(name, format, noise(22050, 6), 22050);
     fs::resize_file(file, fs::file_size(file) / 2);
     const MonoClip clip = read_clip(file, 15);
     EXPECT_GT(clip.seconds(), 1) << name;
