@@ -1,8 +1,8 @@
-// Attention masks, and tensors made from host data.
+// Attention masks, and sequences of rows made from host data or joined.
 #include "ops/mask.h"
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -31,6 +31,8 @@ at::Tensor float_tensor(const std::vector<float>& values, at::Device device) {
 at::Tensor index_range(int64_t first, int64_t count, at::Device device) {
   return at::arange(first, first + count, at::TensorOptions().dtype(at::kLong).device(device));
 }
+
+at::Tensor join_rows(const std::vector<at::Tensor>& parts) { return at::cat(parts, 1); }
 
 at::Tensor additive_mask(const at::Tensor& keep, at::ScalarType dtype) {
   const at::Tensor hidden = keep.to(at::kBool).logical_not();

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "weights/mapped_file.h"
 #include "weights/safetensors.h"
+#include "weights/sharded.h"
 #include "weights/torch_zip.h"
 
 namespace indextts2 {
@@ -35,6 +36,10 @@ std::string describe(const MappedFile& file) {
 }  // namespace
 
 std::shared_ptr<const Checkpoint> open_checkpoint(const std::string& path) {
+  constexpr std::string_view kIndex = ".index.json";
+  if (path.size() > kIndex.size() && path.substr(path.size() - kIndex.size()) == kIndex) {
+    return read_sharded(path);
+  }
   const auto file = MappedFile::open(path);
   if (starts_with(file->text(0, 4), "PK\x03\x04")) return read_torch_zip(file);
   if (is_safetensors(*file)) return read_safetensors(file);

@@ -34,8 +34,9 @@ class Checkpoint {
   virtual at::Tensor tensor(std::string_view name) const = 0;
 };
 
-// Opens a PyTorch zip checkpoint or a safetensors file, told apart by content.
-// Throws Error{kNotFound, kOpenRead} with file, expected, got and what to do.
+// Opens a PyTorch zip checkpoint or a safetensors file, told apart by content, or an index of
+// several (NAME.index.json). Throws Error{kNotFound, kOpenRead} with file, expected, got and what
+// to do.
 std::shared_ptr<const Checkpoint> open_checkpoint(const std::string& path);
 
 }  // namespace indextts2

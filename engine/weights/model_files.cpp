@@ -117,17 +117,20 @@ class Finder {
     if (missing_.empty()) return;
     throw Error(ErrorCode::kNotFound,
                 "model folder " + model_dir_.string() + ": missing " + missing_ +
-                    "; download the complete folder: huggingface-cli download IndexTeam/IndexTTS-2 "
-                    "--local-dir " +
-                    model_dir_.string());
+                    "; download the folder completely: IndexTeam/IndexTTS-2, and for hf_cache/ "
+                    "facebook/w2v-bert-2.0, amphion/MaskGCT, funasr/campplus, "
+                    "nvidia/bigvgan_v2_22khz_80band_256x");
   }
 
  private:
   void note_missing(const std::vector<fs::path>& places, const std::string& remark) {
     missing_ += missing_.empty() ? "" : "; ";
     missing_ += places.front().filename().string() + remark + ", searched as ";
-    for (size_t i = 0; i < places.size(); ++i)
+    for (size_t i = 0; i < places.size(); ++i) {
+      std::error_code ignored;
       missing_ += (i == 0 ? "" : ", ") + places[i].string();
+      if (fs::is_symlink(places[i], ignored)) missing_ += " (a link to nowhere)";
+    }
   }
 
   fs::path model_dir_, hub_cache_;

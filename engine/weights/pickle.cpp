@@ -3,31 +3,22 @@
 // torch.load(weights_only=True) allows.
 #include "weights/pickle.h"
 
-#include <array>
 #include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
+#include "weights/pickle_globals.h"
+#include "weights/tensor_index.h"
 
 namespace indextts2 {
 namespace {
 
 using Kind = PickleValue::Kind;
 
-// A checkpoint of 1,000 tensors has about 20,000 values; each takes some 80 bytes here.
-constexpr size_t kMaxValues = 1 << 22;
-
-constexpr std::array<std::string_view, 35> kAllowedGlobals = {
-    "collections.OrderedDict", "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.Size",
-    "torch.device", "torch.FloatStorage", "torch.DoubleStorage", "torch.HalfStorage",
-    "torch.BFloat16Storage", "torch.LongStorage", "torch.IntStorage", "torch.ShortStorage",
-    "torch.CharStorage", "torch.ByteStorage", "torch.BoolStorage",
-    // Values of type torch.dtype: optimisers and configurations hold them.
-    "torch.float32", "torch.float", "torch.float64", "torch.double", "torch.float16", "torch.half",
-    "torch.bfloat16", "torch.int64", "torch.long", "torch.int32", "torch.int", "torch.int16",
-    "torch.short", "torch.int8", "torch.uint8", "torch.bool", "torch.complex64",
-    "torch.complex128"};
+// Bounds on what a pickle may cost: a checkpoint of 1,000 tensors has about 20,000 values and
+// 30,000 items in 100 kB. A value takes some 80 bytes here; items are counted because calls copy
+// those of values that are named again and again.
+constexpr size_t kMaxBytes = 64 << 20, kMaxValues = 1 << 22, kMaxItems = 1 << 24;
 
 class Machine {
  public:
@@ -67,9 +58,14 @@ class Machine {
   }
 
   uint32_t add(PickleValue value) {
-    if (pickle_.values.size() >= kMaxValues) fail("more than 4194304 values");
+    if (pickle_.values.size() >= kMaxValues) fail("more values than a checkpoint has");
+    count_items(value.items.size());
     pickle_.values.push_back(std::move(value));
     return static_cast<uint32_t>(pickle_.values.size() - 1);
+  }
+  void count_items(size_t count) {
+    num_items_ += count;
+    if (num_items_ > kMaxItems) fail("longer lists than a checkpoint has");
   }
   void push(Kind kind, int64_t integer = 0) { stack_.push_back(add({kind, integer, {}, {}})); }
   void push_text(std::string_view text) { stack_.push_back(add({Kind::kText, 0, text, {}})); }
@@ -104,6 +100,7 @@ class Machine {
   }
   void memoize(uint64_t slot) {
     if (stack_.size() <= floor()) fail("takes a value that is not there");
+    if (memo_.size() >= kMaxValues) fail("more values than a checkpoint has");
     memo_[slot] = stack_.back();
   }
   void recall(uint64_t slot) {
@@ -126,6 +123,7 @@ class Machine {
   size_t at_ = 0;
   bool stopped_ = false;
   Pickle pickle_;
+  size_t num_items_ = 0;
   std::vector<uint32_t> stack_;
   std::vector<size_t> marks_;  // stack sizes
   std::unordered_map<uint64_t, uint32_t> memo_;
@@ -151,9 +149,10 @@ void Machine::step() {
     case '0':
       pop();
       break;
-    case '2':
-      stack_.push_back((memoize(~uint64_t{0}), stack_.back()));
-      break;  // DUP
+    case '2':  // DUP
+      if (stack_.size() <= floor()) fail("takes a value that is not there");
+      stack_.push_back(stack_.back());
+      break;
     case 'q':
       memoize(number(1));
       break;
@@ -301,6 +300,7 @@ bool Machine::step_container(unsigned char code) {
 
 void Machine::extend(Kind kind, const std::vector<uint32_t>& items) {
   if (kind == Kind::kDict && items.size() % 2 != 0) fail("a key without a value");
+  count_items(items.size());
   auto& target = top(kind, kind == Kind::kDict ? "a dictionary" : "a list").items;
   target.insert(target.end(), items.begin(), items.end());
 }
@@ -321,14 +321,12 @@ void Machine::long_integer(uint64_t count) {
 
 void Machine::global(std::string_view module, std::string_view name) {
   const std::string full = std::string(module) + "." + std::string(name);
-  for (const std::string_view allowed : kAllowedGlobals) {
-    if (full == allowed) {
-      stack_.push_back(add({Kind::kGlobal, 0, allowed, {}}));
-      return;
-    }
+  if (const std::string_view allowed = allowed_global(full); !allowed.empty()) {
+    stack_.push_back(add({Kind::kGlobal, 0, allowed, {}}));
+    return;
   }
   throw Error(ErrorCode::kOpenRead,
-              where_ + ": contains the Python object '" + full.substr(0, 200) +
+              where_ + ": contains the Python object '" + printable(full) +
                   "', expected tensors only; nothing of it was run. Save the tensors alone: "
                   "torch.save(model.state_dict(), file)");
 }
@@ -346,12 +344,12 @@ void Machine::reduce() {
     if (sizes.kind != Kind::kTuple && sizes.kind != Kind::kList) fail("a size that is no tuple");
     return push_items(Kind::kTuple, std::vector<uint32_t>(sizes.items));
   }
-  if (name.substr(0, 30) == "torch._utils._rebuild_paramete") {
+  if (name == "torch._utils._rebuild_parameter" ||
+      name == "torch._utils._rebuild_parameter_with_state") {
     stack_.push_back(arguments[0]);  // a Parameter is its tensor
     return;
   }
-  if (name.substr(0, 29) != "torch._utils._rebuild_tensor_" &&
-      name != "torch._utils._rebuild_tensor") {
+  if (name != "torch._utils._rebuild_tensor_v2" && name != "torch._utils._rebuild_tensor") {
     fail("calls " + std::string(name));
   }
   if (arguments.size() < 4) fail("a tensor with less than 4 arguments");
@@ -364,6 +362,7 @@ void Machine::ordered_dict(const std::vector<uint32_t>& arguments) {
     for (const uint32_t index : pickle_.at(arguments[0]).items) {
       const auto& pair = pickle_.at(index).items;
       if (pair.size() != 2) fail("an OrderedDict of something else than pairs");
+      count_items(2);
       items.insert(items.end(), pair.begin(), pair.end());
     }
   }
@@ -373,6 +372,12 @@ void Machine::ordered_dict(const std::vector<uint32_t>& arguments) {
 }  // namespace
 
 Pickle read_pickle(std::string_view bytes, const std::string& where) {
+  if (bytes.size() > kMaxBytes) {
+    throw Error(ErrorCode::kOpenRead, where + ": data.pkl: expected at most " +
+                                          std::to_string(kMaxBytes) + " bytes, got " +
+                                          std::to_string(bytes.size()) +
+                                          "; is it a model's checkpoint?");
+  }
   return Machine(bytes, where).run();
 }
 

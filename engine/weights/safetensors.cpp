@@ -68,7 +68,7 @@ class Parser {
       if (depth > 3) fail("the header is nested too deep");
       if (event == json::parse_event_t::key && depth == 1 &&
           !names.insert(value.get<std::string>()).second) {
-        fail("tensor '" + value.get<std::string>() + "' is there twice");
+        fail("tensor '" + printable(value.get<std::string>()) + "' is there twice");
       }
       return true;
     };
@@ -83,7 +83,7 @@ class Parser {
     if (!item.is_object() || !item.contains("dtype") || !item.contains("shape") ||
         !item.contains("data_offsets") || !item["dtype"].is_string() || !item["shape"].is_array() ||
         !item["data_offsets"].is_array() || item["data_offsets"].size() != 2) {
-      fail("tensor '" + name + "' has no dtype, shape and data_offsets");
+      fail("tensor '" + printable(name) + "' has no dtype, shape and data_offsets");
     }
     const auto type_name = item["dtype"].get<std::string>();
     const Type* type = nullptr;
@@ -91,29 +91,30 @@ class Parser {
       if (candidate.name == type_name) type = &candidate;
     }
     if (type == nullptr) {
-      fail("tensor '" + name + "' has type '" + type_name +
+      fail("tensor '" + printable(name) + "' has type '" + printable(type_name) +
            "', expected F32, F16, BF16 or an integer");
     }
     TensorEntry entry;
     entry.dtype = type->dtype;
     for (const json& size : item["shape"]) {
       if (!is_size(size) || size.get<uint64_t>() > INT64_MAX)
-        fail("tensor '" + name + "' has no sizes");
+        fail("tensor '" + printable(name) + "' has no sizes");
       entry.shape.push_back(static_cast<int64_t>(size.get<uint64_t>()));
     }
     const json &begin_at = item["data_offsets"][0], &end_at = item["data_offsets"][1];
-    if (!is_size(begin_at) || !is_size(end_at)) fail("tensor '" + name + "' has no offsets");
+    if (!is_size(begin_at) || !is_size(end_at))
+      fail("tensor '" + printable(name) + "' has no offsets");
     const uint64_t begin = begin_at.get<uint64_t>(), end = end_at.get<uint64_t>();
     const uint64_t data_bytes = file_->size() - data_begin_;
     if (begin > end || end > data_bytes) {
-      fail("truncated: tensor '" + name + "' is at bytes " + std::to_string(begin) + " to " +
-           std::to_string(end) + " of " + std::to_string(data_bytes));
+      fail("truncated: tensor '" + printable(name) + "' is at bytes " + std::to_string(begin) +
+           " to " + std::to_string(end) + " of " + std::to_string(data_bytes));
     }
     uint64_t count = 0, bytes = 0;
     if (!contiguous_strides(entry.shape, &entry.strides, &count) ||
         __builtin_mul_overflow(count, c10::elementSize(entry.dtype), &bytes) ||
         bytes != end - begin) {
-      fail("tensor '" + name + "' of shape " + shape_text(entry.shape) + " has " +
+      fail("tensor '" + printable(name) + "' of shape " + shape_text(entry.shape) + " has " +
            std::to_string(end - begin) + " bytes");
     }
     entry.data = file_->data() + data_begin_ + begin;

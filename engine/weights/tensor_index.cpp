@@ -2,9 +2,11 @@
 #include "weights/tensor_index.h"
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Allocator.h>
 #include <c10/core/Storage.h>
 #include <c10/core/TensorImpl.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -30,11 +32,36 @@ bool extent_bytes(const TensorEntry& entry, uint64_t item_bytes, uint64_t* bytes
          !__builtin_mul_overflow(last, item_bytes, bytes);
 }
 
+bool is_empty(const TensorEntry& entry) {
+  return std::find(entry.shape.begin(), entry.shape.end(), 0) != entry.shape.end();
+}
+
 void delete_file_holder(void* holder) {
   delete static_cast<std::shared_ptr<const MappedFile>*>(holder);
 }
 
+// The bytes in place; the result keeps the mapping alive. at::from_blob lives in a per-operator
+// header: this is the same with c10 alone.
+c10::DataPtr map_data(const TensorEntry& entry, const std::shared_ptr<const MappedFile>& file) {
+  return {const_cast<std::byte*>(entry.data), new std::shared_ptr<const MappedFile>(file),
+          &delete_file_holder, at::kCPU};
+}
+
+c10::DataPtr copy_data(const TensorEntry& entry, uint64_t bytes) {
+  c10::DataPtr copy = c10::GetAllocator(c10::kCPU)->allocate(bytes);
+  if (bytes > 0) std::memcpy(copy.get(), entry.data, bytes);
+  return copy;
+}
+
 }  // namespace
+
+std::string printable(std::string_view name) {
+  std::string text(name.substr(0, 200));
+  for (char& letter : text) {
+    if (letter < 0x20 || letter > 0x7e) letter = '?';
+  }
+  return text;
+}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text = "[";
@@ -62,11 +89,14 @@ bool contiguous_strides(const std::vector<int64_t>& shape, std::vector<int64_t>*
 void TensorIndex::add(const std::string& name, TensorEntry entry, uint64_t available,
                       const std::shared_ptr<const MappedFile>& file) {
   const auto fail = [&](const std::string& what) {
-    throw Error(ErrorCode::kOpenRead, file->path() + ": tensor '" + name + "': " + what +
+    throw Error(ErrorCode::kOpenRead, file->path() + ": tensor '" + printable(name) + "': " + what +
                                           "; the file is damaged, download it again");
   };
-  if (names_.size() >= kMaxTensors) fail("is one of more than 1000000 tensors");
-  if (entry.shape.size() > kMaxDims) fail("has more than 16 dimensions");
+  if (name.size() > kMaxNameBytes) fail("has a name of " + std::to_string(name.size()) + " bytes");
+  if (names_.size() >= kMaxTensors)
+    fail("is one of more than " + std::to_string(kMaxTensors) + " tensors");
+  if (entry.shape.size() > kMaxDims)
+    fail("has more than " + std::to_string(kMaxDims) + " dimensions");
   if (entry.strides.size() != entry.shape.size()) fail("has another number of strides than sizes");
   std::vector<int64_t> dense;
   uint64_t count = 0, bytes = 0;
@@ -102,13 +132,12 @@ at::Tensor TensorIndex::tensor(std::string_view name) const {
   }
   const TensorEntry& entry = found->second.entry;
   const auto& file = found->second.file;
-  const uint64_t left = file->size() - static_cast<uint64_t>(entry.data - file->data());
-  auto* bytes = const_cast<std::byte*>(entry.data);
-  // at::from_blob lives in a per-operator header; a storage over the mapping says the same with c10
-  // alone.
-  c10::DataPtr pointer(bytes, new std::shared_ptr<const MappedFile>(file), &delete_file_holder,
-                       at::kCPU);
-  c10::Storage storage(c10::Storage::use_byte_size_t(), left, std::move(pointer), nullptr,
+  // Networks and tests read tensors as arrays of their type, which must be aligned as such.
+  const bool aligned = reinterpret_cast<uintptr_t>(entry.data) % c10::elementSize(entry.dtype) == 0;
+  uint64_t bytes = 0;
+  if (!is_empty(entry)) extent_bytes(entry, c10::elementSize(entry.dtype), &bytes);
+  c10::DataPtr pointer = aligned ? map_data(entry, file) : copy_data(entry, bytes);
+  c10::Storage storage(c10::Storage::use_byte_size_t(), bytes, std::move(pointer), nullptr,
                        /*resizable=*/false);
   at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(
       std::move(storage), c10::DispatchKeySet(c10::DispatchKey::CPU),

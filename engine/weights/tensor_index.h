@@ -16,7 +16,8 @@ namespace indextts2 {
 
 // Bounds that keep a damaged or hostile file from costing more than its own size.
 inline constexpr size_t kMaxDims = 16;
-inline constexpr size_t kMaxTensors = 1000000;
+inline constexpr size_t kMaxTensors = 100000;
+inline constexpr size_t kMaxNameBytes = 1024;
 
 // Thread-safety: one thread while add() is called, const afterwards.
 class TensorIndex : public Checkpoint {
@@ -44,6 +45,8 @@ class TensorIndex : public Checkpoint {
   std::map<std::string, Item, std::less<>> items_;
 };
 
+// A name out of a file for a message: cut at 200 bytes, what is not printable ASCII as '?'.
+std::string printable(std::string_view name);
 // "[512, 80]"
 std::string shape_text(const std::vector<int64_t>& shape);
 // Strides of a contiguous tensor. False if a product overflows or a size is negative; `count` =

@@ -65,17 +65,25 @@ class Flattener {
 
  private:
   [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw Error(ErrorCode::kOpenRead, file_->path() + ": '" + name.substr(0, 300) + "' " + what +
+    throw Error(ErrorCode::kOpenRead, file_->path() + ": '" + printable(name) + "' " + what +
                                           "; the file is damaged, download it again");
   }
-  static std::string join(const std::string& name, const std::string& key) {
+  std::string join(const std::string& name, const std::string& key) const {
+    // Tested here, before long keys that occur many times are copied into many names.
+    if (name.size() + key.size() > kMaxNameBytes) fail(name, "has too long a name below it");
     return name.empty() ? key : name + "." + key;
   }
+  [[noreturn]] void refuse_compressed(const std::string& entry_name) const {
+    throw Error(
+        ErrorCode::kOpenRead,
+        file_->path() + ": '" + printable(entry_name) +
+            "' is compressed, expected a stored entry; save the file again with torch.save");
+  }
   std::string key_text(const PickleValue& key, const std::string& name) const {
-    if (key.kind == Kind::kText) return std::string(key.text);
+    if (key.kind == Kind::kText && key.text.size() <= kMaxNameBytes) return std::string(key.text);
     if (key.kind == Kind::kInt || key.kind == Kind::kBool) return std::to_string(key.integer);
     if (key.kind == Kind::kNone) return "None";
-    fail(name, "has a key that is neither text nor a number");
+    fail(name, "has a key that is neither a short text nor a number");
   }
   int64_t integer(uint32_t value_index, const std::string& name, const char* what) const {
     const PickleValue& value = pickle_.at(value_index);
@@ -88,7 +96,8 @@ class Flattener {
     if (value.kind != Kind::kTuple && value.kind != Kind::kList) {
       fail(name, std::string("has no list as ") + what);
     }
-    if (value.items.size() > kMaxDims) fail(name, "has more than 16 dimensions");
+    if (value.items.size() > kMaxDims)
+      fail(name, "has more than " + std::to_string(kMaxDims) + " dimensions");
     std::vector<int64_t> numbers;
     for (const uint32_t item : value.items) numbers.push_back(integer(item, name, what));
     return numbers;
@@ -107,16 +116,17 @@ class Flattener {
     if (known == nullptr) fail(name, "has the storage type '" + std::string(type.text) + "'");
     const std::string entry_name = root_ + "data/" + std::string(key.text);
     const auto entry = entries_.find(entry_name);
-    if (entry == entries_.end()) fail(name, "needs '" + entry_name + "', which is not in the file");
-    if (entry->second.method != 0) fail(name, "is compressed in '" + entry_name + "'");
+    if (entry == entries_.end())
+      fail(name, "needs '" + printable(entry_name) + "', which is not in the file");
+    if (entry->second.method != 0) refuse_compressed(entry_name);
     const int64_t count = integer(value.items[4], name, "storage size");
     uint64_t bytes = 0;
     if (count < 0 ||
         __builtin_mul_overflow(static_cast<uint64_t>(count), c10::elementSize(known->dtype),
                                &bytes) ||
         bytes > entry->second.size) {
-      fail(name, "expects " + std::to_string(count) + " numbers in '" + entry_name + "', got " +
-                     std::to_string(entry->second.size) + " bytes");
+      fail(name, "expects " + std::to_string(count) + " numbers in '" + printable(entry_name) +
+                     "', got " + std::to_string(entry->second.size) + " bytes");
     }
     return {known->dtype, file_->data() + entry->second.offset, bytes};
   }

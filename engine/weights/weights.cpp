@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <map>
 #include <utility>
 
@@ -58,10 +57,10 @@ bool has_nan(const at::Tensor& dense) {
 }
 
 // Copies a tensor piece by piece, so that a stop comes through within a large one.
-class PieceCopy {
- public:
-  PieceCopy(const WeightsOptions& options, std::string what)
-      : options_(options), what_(std::move(what)) {}
+struct PieceCopy {
+  const std::string what;
+  const StopToken& stop;
+  const std::function<void(uint64_t)>& progress;
 
   void run(const at::Tensor& from, const at::Tensor& to) const {
     if (from.numel() <= kPieceElements) return copy(from, to);
@@ -74,19 +73,15 @@ class PieceCopy {
 
  private:
   void copy(const at::Tensor& from, const at::Tensor& to) const {
-    options_.stop.check();
+    stop.check();
     if (from.numel() == 0) return;
     const at::Tensor dense = from.contiguous();
     if (has_nan(dense)) {
-      throw Error(ErrorCode::kModel,
-                  what_ + " contains NaN; the file is damaged, download it again");
+      throw Error(ErrorCode::kModel, what + " has NaN, expected numbers; download the file again");
     }
     to.copy_(dense);
-    if (options_.progress) options_.progress(static_cast<uint64_t>(from.nbytes()));
+    if (progress) progress(static_cast<uint64_t>(from.nbytes()));
   }
-
-  const WeightsOptions& options_;
-  const std::string what_;
 };
 
 bool fits(at::IntArrayRef expected, const std::vector<int64_t>& got) {
@@ -164,39 +159,55 @@ std::vector<int64_t> Weights::shape(std::string_view name) const {
 }
 
 at::Tensor Weights::take(std::string_view name, at::IntArrayRef expected) const {
-  return load(name, expected, shared_->options.dtype);
+  return load(name, expected, {shared_->options.device, shared_->options.dtype});
 }
 
 at::Tensor Weights::take_float(std::string_view name, at::IntArrayRef expected) const {
-  return load(name, expected, at::kFloat);
+  return load(name, expected, {shared_->options.device, at::kFloat});
 }
 
 at::Tensor Weights::load(std::string_view name, at::IntArrayRef expected,
-                         at::ScalarType dtype) const {
+                         const Target& target) const {
   const std::string full = prefix_ + std::string(name);
-  const std::string what = "weights: " + full;
   const std::vector<int64_t> got = shape(name);
   if (!fits(expected, got)) {
-    throw Error(ErrorCode::kModel, what + ": expected " + expected_text(expected) + ", got " +
-                                       shape_text(got) + " in " + path() +
+    throw Error(ErrorCode::kModel, "weights: " + full + ": expected " + expected_text(expected) +
+                                       ", got " + shape_text(got) + " in " + path() +
                                        "; is config.yaml of another version?");
   }
+  const at::Tensor result = guarded(full, [&] {
+    return copy_to(shared_->checkpoint->tensor(full), full, target, shared_->options.progress);
+  });
+  shared_->taken[full] = true;
+  return result;
+}
+
+// Copies with cast, upload, NaN check and stop.
+at::Tensor Weights::copy_to(const at::Tensor& source, const std::string& full, const Target& target,
+                            const std::function<void(uint64_t)>& progress) const {
+  const auto dtype = source.is_floating_point() ? target.dtype : source.scalar_type();
+  const at::Tensor result =
+      source.new_empty(source.sizes(), source.options().dtype(dtype).device(target.device));
+  const PieceCopy copy{"weights: " + full + ": the tensor in " + path(), shared_->options.stop,
+                       progress};
+  copy.run(source, result);
+  return result;
+}
+
+// Runs `work` on the tensor `full` and turns what LibTorch throws into our own errors.
+template <typename Work>
+at::Tensor Weights::guarded(const std::string& full, const Work& work) const {
   try {
-    const at::Tensor source = shared_->checkpoint->tensor(full);
-    const bool cast = source.is_floating_point();
-    const at::Tensor result = source.new_empty(got, source.options()
-                                                        .dtype(cast ? dtype : source.scalar_type())
-                                                        .device(shared_->options.device));
-    PieceCopy(shared_->options, what + ": " + path()).run(source, result);
-    shared_->taken[full] = true;
-    return result;
+    return work();
   } catch (const c10::OutOfMemoryError& error) {
-    throw Error(
-        ErrorCode::kNoMemory,
-        what + ": no memory for " + shape_text(got) + " on " + shared_->options.device.str(),
-        error.what_without_backtrace());
+    throw Error(ErrorCode::kNoMemory,
+                "weights: " + full + " of " + path() + ": no memory left on " +
+                    shared_->options.device.str() + "; use fewer replicas or another device",
+                error.what_without_backtrace());
   } catch (const c10::Error& error) {
-    throw Error(ErrorCode::kInternal, what + ": cannot be loaded from " + path(),
+    throw Error(ErrorCode::kInternal,
+                "weights: " + full + ": cannot be loaded from " + path() + " to " +
+                    shared_->options.device.str(),
                 error.what_without_backtrace());
   }
 }
@@ -213,14 +224,22 @@ Weights::NormNames Weights::norm_names() const {
 at::Tensor Weights::take_normed(at::IntArrayRef expected) const {
   const NormNames names = norm_names();
   if (names.direction.empty()) return take("weight", expected);
-  const at::Tensor direction = take_float(names.direction, expected);
+  // Folded on the CPU whatever the device: the same weights everywhere.
+  const Target here{at::kCPU, at::kFloat};
+  const at::Tensor direction = load(names.direction, expected, here);
   std::vector<int64_t> gain_shape(static_cast<size_t>(direction.dim()), 1);
   if (!gain_shape.empty()) gain_shape[0] = direction.size(0);
-  const at::Tensor gain = take_float(names.gain, gain_shape);
-  std::vector<int64_t> dims;
-  for (int64_t dim = 1; dim < direction.dim(); ++dim) dims.push_back(dim);
-  const at::Tensor norm = direction.mul(direction).sum(dims, /*keepdim=*/true).sqrt();
-  return direction.mul(gain.div(norm)).to(shared_->options.dtype);
+  const at::Tensor gain = load(names.gain, gain_shape, here);
+  const std::string full = prefix_ + "weight, folded of " + names.gain + " and " + names.direction;
+  return guarded(full, [&] {
+    std::vector<int64_t> dims;
+    for (int64_t dim = 1; dim < direction.dim(); ++dim) dims.push_back(dim);
+    const at::Tensor norm = dims.empty()
+                                ? direction.abs()
+                                : direction.mul(direction).sum(dims, /*keepdim=*/true).sqrt();
+    const at::Tensor folded = direction.mul(gain.div(norm));
+    return copy_to(folded, full, {shared_->options.device, shared_->options.dtype}, {});
+  });
 }
 
 std::vector<int64_t> Weights::normed_shape() const {

@@ -21,9 +21,9 @@ inline constexpr int64_t kAny = -1;  // in an expected shape: take the size from
 struct WeightsOptions {
   at::Device device = at::kCPU;
   at::ScalarType dtype = at::kFloat;  // of floating tensors
-  StopToken stop;                     // tested per tensor: Error{kCancelled}
-  std::function<void(uint64_t bytes)>
-      progress;  // bytes of the file that were read since the last call; may be empty
+  StopToken stop;                     // tested every few megabytes: Error{kCancelled}
+  // Bytes of the file that were read since the last call; may be empty.
+  std::function<void(uint64_t bytes)> progress;
 };
 
 // Thread-safety: one thread. Copies and scopes share the record of what was taken.
@@ -48,7 +48,7 @@ class Weights {
   at::Tensor take_float(std::string_view name, at::IntArrayRef expected) const;
   // A weight that may be stored weight-normed: `weight`, or weight_g/weight_v, or
   // parametrizations.weight.original0/original1. w = v * g / |v|, norm over all dims but the first,
-  // folded in float32.
+  // folded in float32 on the CPU.
   at::Tensor take_normed(at::IntArrayRef expected) const;
   // Shape that take_normed() would return.
   std::vector<int64_t> normed_shape() const;
@@ -66,8 +66,16 @@ class Weights {
   struct NormNames {
     std::string gain, direction;  // empty: stored folded
   };
+  struct Target {
+    at::Device device;
+    at::ScalarType dtype;
+  };
   Weights(std::shared_ptr<Shared> shared, std::string prefix);
-  at::Tensor load(std::string_view name, at::IntArrayRef expected, at::ScalarType dtype) const;
+  at::Tensor load(std::string_view name, at::IntArrayRef expected, const Target& target) const;
+  at::Tensor copy_to(const at::Tensor& source, const std::string& full, const Target& target,
+                     const std::function<void(uint64_t)>& progress) const;
+  template <typename Work>
+  at::Tensor guarded(const std::string& full, const Work& work) const;
   NormNames norm_names() const;
   std::shared_ptr<Shared> shared_;
   std::string prefix_;

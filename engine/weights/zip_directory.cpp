@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "weights/tensor_index.h"
 
 namespace indextts2 {
 namespace {
@@ -103,7 +104,8 @@ void read_zip64_extra(const Reader& reader, uint64_t at, uint64_t end,
 // length.
 uint64_t data_offset(const Reader& reader, uint64_t local, const std::string& name) {
   reader.require(local, kLocalBytes);
-  if (reader.number(local, 4) != kLocalHeader) reader.fail("no entry header for '" + name + "'");
+  if (reader.number(local, 4) != kLocalHeader)
+    reader.fail("no entry header for '" + printable(name) + "'");
   return local + kLocalBytes + reader.number(local + 26, 2) + reader.number(local + 28, 2);
 }
 
@@ -129,12 +131,14 @@ std::map<std::string, ZipEntry> read_zip_directory(const MappedFile& file) {
              local = reader.number(at + 42, 4);
     const uint64_t extra = at + kCentralBytes + name_bytes;
     read_zip64_extra(reader, extra, extra + extra_bytes, {&size, &packed, &local});
-    if (reader.number(at + 8, 2) & 1) reader.fail("entry '" + name + "' is encrypted");
+    if (reader.number(at + 8, 2) & 1) reader.fail("entry '" + printable(name) + "' is encrypted");
     ZipEntry entry{data_offset(reader, local, name), packed,
                    static_cast<uint16_t>(reader.number(at + 10, 2))};
     reader.require(entry.offset, entry.size);
-    if (entry.method == 0 && packed != size) reader.fail("entry '" + name + "' has two sizes");
-    if (!entries.emplace(name, entry).second) reader.fail("entry '" + name + "' is there twice");
+    if (entry.method == 0 && packed != size)
+      reader.fail("entry '" + printable(name) + "' has two sizes");
+    if (!entries.emplace(name, entry).second)
+      reader.fail("entry '" + printable(name) + "' is there twice");
     at += record;
   }
   return entries;
