@@ -41,6 +41,13 @@ std::vector<double> hann_window(int64_t size, int64_t fft_size) {
 }  // namespace
 
 at::Tensor log_mel(const std::vector<float>& samples, const MelOptions& options) {
+  if (options.hop_size < 1 || options.hop_size > options.fft_size || options.window_size < 1 ||
+      options.window_size > options.fft_size) {
+    throw Error(ErrorCode::kModel, "mel: expected hop and window of 1 to n_fft samples, got hop " +
+                                       std::to_string(options.hop_size) + ", window " +
+                                       std::to_string(options.window_size) + ", n_fft " +
+                                       std::to_string(options.fft_size) + "; check config.yaml");
+  }
   const int64_t padding = (options.fft_size - options.hop_size) / 2;
   if (static_cast<int64_t>(samples.size()) <= padding) {
     throw Error(ErrorCode::kVoiceInvalid, "mel: expected more than " + std::to_string(padding) +
