@@ -2,11 +2,12 @@
 #include "text/front_end.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "text/alignment.h"
 #include "text/normalizer.h"
-#include "text/piece_cutter.h"
+#include "text/piece_reader.h"
 #include "text/segmenter.h"
 #include "text/utf8.h"
 
@@ -19,6 +20,19 @@ bool is_single_character(std::string_view text) {
   size_t at = 0;
   return !stripped.empty() && (next_character(stripped, &at), at == stripped.size());
 }
+
+// The part of `normalized` before its last, perhaps unfinished word.
+std::string_view finished_words(std::string_view normalized) {
+  size_t at = normalized.size();
+  while (at > 0) {
+    const char32_t character = previous_character(normalized, at);
+    if (is_space(character) || is_cjk(character)) break;
+    at = character_start(normalized, at - 1);
+  }
+  return normalized.substr(0, at);
+}
+
+constexpr size_t kLongestWord = 200;  // bytes; a longer one is cut where a piece ends
 
 class Reader : public SegmentReader {
  public:
@@ -37,42 +51,57 @@ class Reader : public SegmentReader {
     Tokens tokens;
     while (!segmenter_.pop(&tokens)) {
       stop.check();
-      if (at_ < text_.text().size()) {
-        const size_t end =
-            as_it_is_ ? text_.text().size() : piece_end(text_.text(), at_, *glossary_);
-        read_piece(at_, end);
-        at_ = end;
-      } else if (!std::exchange(ended_, true)) {
-        segmenter_.finish();
-      } else {
-        return false;
-      }
+      if (finished_) return false;
+      read_piece();
     }
     fill(tokens, segment);
     return true;
   }
 
  private:
-  void read_piece(size_t begin, size_t end) {
-    const std::string_view source = std::string_view(text_.text()).substr(begin, end - begin);
-    const std::string spoken = as_it_is_ ? text_.restore(source) : speak(source);
+  // Hands the tokens of one more piece to the segmenter, and the end of the text with the last one.
+  void read_piece() {
+    const std::string& text = text_.text();
+    if (as_it_is_) {
+      push(tokenizer_->encode(text_.restore(text)), Alignment(text, text), 0);
+      finished_ = true;
+    } else if (!text.empty()) {
+      if (!pieces_) pieces_.emplace(text_, *glossary_, grammars_->get(text_.language()));
+      const std::string normalized = unfinished_ + pieces_->next();
+      finished_ = pieces_->at_end();
+      std::string_view words = finished_ ? normalized : finished_words(normalized);
+      if (normalized.size() - words.size() > kLongestWord) words = normalized;
+      encode(normalized, words);
+    } else {
+      finished_ = true;
+    }
+    if (finished_) segmenter_.finish();
+  }
+
+  // Encodes `words`, the start of what is spoken for the text from unfinished_begin_ to the end of
+  // the piece; keeps the rest for the next piece.
+  void encode(const std::string& normalized, std::string_view words) {
+    const std::string_view source =
+        std::string_view(text_.text())
+            .substr(unfinished_begin_, pieces_->end() - unfinished_begin_);
+    const std::string spoken = separate_characters(normalized);
     const Alignment alignment(source, spoken);
+    const std::string spoken_words = separate_characters(words);
+    push(tokenizer_->encode(spoken_words), alignment, unfinished_begin_);
+    unfinished_ = normalized.substr(words.size());
+    unfinished_begin_ +=
+        unfinished_.empty() ? source.size() : alignment.source_offset(spoken_words.size());
+  }
+
+  void push(std::vector<TextToken> tokens, const Alignment& alignment, size_t begin) {
     std::vector<std::string> unknown;
-    for (TextToken& token : tokenizer_->encode(spoken)) {
+    for (TextToken& token : tokens) {
       token.begin = text_.source_offset(begin + alignment.source_offset(token.begin));
       token.end = text_.source_offset(begin + alignment.source_offset(token.end));
       if (token.id == tokenizer_->unknown_id()) unknown.push_back(token.piece);
       segmenter_.push(std::move(token));
     }
     if (unknown_ && !unknown.empty()) unknown_(unknown);
-  }
-
-  std::string speak(std::string_view source) const {
-    const bool whole = source.size() == text_.text().size();
-    if (!whole) source = strip(source);
-    if (source.empty()) return "";
-    return separate_characters(
-        normalize_piece(text_, source, *glossary_, grammars_->get(text_.language())));
   }
 
   void fill(const Tokens& tokens, Segment* segment) {
@@ -93,9 +122,11 @@ class Reader : public SegmentReader {
   const std::shared_ptr<const Tokenizer> tokenizer_;
   const std::shared_ptr<const Grammars> grammars_;
   Segmenter segmenter_;
-  size_t at_ = 0;            // end of the pieces read so far, in text_.text()
-  bool ended_ = false;       // the segmenter knows that no token follows
-  size_t spoken_until_ = 0;  // source offset
+  std::optional<PieceReader> pieces_;  // once the grammar was needed
+  std::string unfinished_;  // last word of what is spoken so far: the next piece may go on with it
+  size_t unfinished_begin_ = 0;  // where it starts, in text_.text()
+  bool finished_ = false;        // the segmenter has all tokens
+  size_t spoken_until_ = 0;      // source offset
   int index_ = 0;
 };
 

@@ -170,9 +170,6 @@ Lattice Transducer::Graph::compose(std::string_view text) const {
     });
   }
   fst::Connect(&lattice);
-  // What is known about the lattice would choose another queue in ShortestPath than for
-  // fst::Compose's result.
-  lattice.SetProperties(0, fst::kTrinaryProperties);
   return lattice;
 }
 
@@ -181,21 +178,31 @@ Transducer::Transducer(const std::string& path)
 
 Transducer::~Transducer() = default;
 
-std::optional<std::string> Transducer::apply(std::string_view text) const {
+std::optional<std::string> Transducer::apply(std::string_view text, float* cost) const {
   std::string without_nul;
   if (text.find('\0') != std::string_view::npos) {
     std::copy_if(text.begin(), text.end(), std::back_inserter(without_nul),
                  [](char c) { return c != '\0'; });
     text = without_nul;
   }
+  Lattice lattice = graph_->compose(text);
+  if (lattice.Start() < 0) return std::nullopt;
+  const int before = lattice.AddState();  // the way so far, as one arc
+  lattice.AddArc(before, fst::StdArc(0, 0, *cost, lattice.Start()));
+  lattice.SetStart(before);
+  // What is known about the lattice would choose another queue in ShortestPath than for
+  // fst::Compose's result.
+  lattice.SetProperties(0, fst::kTrinaryProperties);
   Lattice best;
-  fst::ShortestPath(graph_->compose(text), &best, /*nshortest=*/1, /*unique=*/true);
+  fst::ShortestPath(lattice, &best, /*nshortest=*/1, /*unique=*/true);
   if (best.Start() < 0) return std::nullopt;
   std::string out;
+  *cost = 0;
   for (int state = best.Start(); best.NumArcs(state) > 0;) {
-    const fst::ArcIterator<Lattice> it(best, state);
-    if (it.Value().olabel) out += static_cast<char>(it.Value().olabel);
-    state = it.Value().nextstate;
+    const fst::StdArc& arc = fst::ArcIterator<Lattice>(best, state).Value();
+    if (arc.olabel) out += static_cast<char>(arc.olabel);
+    *cost += arc.weight.Value();  // rounded in the same places as in ShortestPath
+    state = arc.nextstate;
   }
   return out;
 }
@@ -206,11 +213,13 @@ Grammar::Grammar(const std::string& folder, Language language)
       verbalizer_(folder + (language == Language::kChinese ? "/zh" : "/en") +
                   "_tn_verbalizer.fst") {}
 
-std::optional<std::string> Grammar::normalize(std::string_view text) const {
+std::optional<std::string> Grammar::normalize(std::string_view text, PathCosts* costs) const {
+  PathCosts alone;
+  if (!costs) costs = &alone;
   if (text.empty()) return std::string();
-  const std::optional<std::string> tagged = tagger_.apply(text);
+  const std::optional<std::string> tagged = tagger_.apply(text, &costs->tagger);
   if (!tagged) return std::nullopt;
-  return verbalizer_.apply(reorder_tokens(*tagged, language_));
+  return verbalizer_.apply(reorder_tokens(*tagged, language_), &costs->verbalizer);
 }
 
 const Grammar& Grammars::get(Language language) const {

@@ -120,7 +120,7 @@ std::string protect_hyphens(std::string_view text, const std::vector<Match>& ter
   });
 }
 
-std::string speak_chinese(std::string_view text, const Grammar& grammar) {
+std::string speak_chinese(std::string_view text, const Grammar& grammar, PieceContext* context) {
   text = strip_end(text);
   const std::vector<Match> terms = find_hyphenated(text);
   const std::string plain = protect_hyphens(text, terms);
@@ -128,14 +128,36 @@ std::string speak_chinese(std::string_view text, const Grammar& grammar) {
   const Marked names = mark("<n_", pinyin.text, find_names(pinyin.text));
   Marked corrected = pinyin;
   for (std::string& syllable : corrected.originals) syllable = correct_pinyin(syllable);
-  std::string spoken = corrected.restore(names.restore(grammar.normalize(names.text).value_or("")));
+  std::string spoken =
+      corrected.restore(names.restore(grammar.normalize(names.text, &context->costs).value_or("")));
   return terms.empty() ? spoken : restore_hyphens(spoken);
 }
 
-std::string speak_english(std::string_view text, const Grammar& grammar) {
+// grammar.normalize of text that stands behind context->before, which is left out of the result.
+std::optional<std::string> normalize_behind(const std::string& text, const Grammar& grammar,
+                                            PieceContext* context) {
+  if (context->before.empty()) return grammar.normalize(text, &context->costs);
+  PathCosts before;
+  const std::string_view words = strip_end(context->before);
+  const std::optional<std::string> spoken_before = grammar.normalize(words, &before);
+  PathCosts costs = context->costs;
+  costs.tagger -= before.tagger;
+  costs.verbalizer -= before.verbalizer;
+  const std::optional<std::string> spoken = grammar.normalize(context->before + text, &costs);
+  if (spoken && spoken_before && spoken->compare(0, spoken_before->size(), *spoken_before) == 0) {
+    context->costs = costs;
+    return spoken->substr(spoken_before->size());
+  }
+  const std::optional<std::string> alone = grammar.normalize(text, &context->costs);
+  if (!alone) return std::nullopt;
+  return " " + *alone;
+}
+
+std::string speak_english(std::string_view text, const Grammar& grammar, PieceContext* context) {
   const std::vector<Match> terms = find_hyphenated(text);
-  const std::optional<std::string> spoken = grammar.normalize(protect_hyphens(text, terms));
-  if (!spoken) return std::string(text);
+  const std::optional<std::string> spoken =
+      normalize_behind(protect_hyphens(text, terms), grammar, context);
+  if (!spoken) return (context->before.empty() ? "" : " ") + std::string(text);
   return terms.empty() ? *spoken : restore_hyphens(*spoken);
 }
 
@@ -213,11 +235,14 @@ std::string apply_glossary(std::string_view piece, const Glossary& glossary, Lan
 }
 
 std::string normalize_piece(const ProtectedText& whole, std::string_view piece,
-                            const Glossary& glossary, const Grammar& grammar) {
+                            const Glossary& glossary, const Grammar& grammar,
+                            PieceContext* context) {
   const Language language = whole.language();
+  PieceContext alone;
+  if (!context) context = &alone;
   const std::string text = apply_glossary(expand_contractions(piece), glossary, language);
-  const std::string spoken =
-      language == Language::kChinese ? speak_chinese(text, grammar) : speak_english(text, grammar);
+  const std::string spoken = language == Language::kChinese ? speak_chinese(text, grammar, context)
+                                                            : speak_english(text, grammar, context);
   return whole.restore(map_characters(spoken, language));
 }
 

@@ -48,13 +48,23 @@ class ProtectedText {
 // for pinyin with tones.
 Language choose_language(std::string_view text);
 
+// What a piece inherits from the text before it.
+struct PieceContext {
+  std::string before;  // stands in for the text before, up to the piece: a word, its marks, white
+                       // space; may be empty
+  PathCosts costs;     // Note [Costs so far]; those of the piece are added
+};
+
 // `piece` of a protected text with the terms of the glossary replaced, protected words left alone.
 std::string apply_glossary(std::string_view piece, const Glossary& glossary, Language language);
 
 // What is spoken for `piece`, a part of whole.text(), as text; a piece that the grammar cannot read
-// gives "" in Chinese and itself in English, as in the reference.
+// gives "" in Chinese and itself in English, as in the reference. With `context` the result begins
+// with the space, if any, that divides it from what is spoken before; only English looks at
+// context->before.
 std::string normalize_piece(const ProtectedText& whole, std::string_view piece,
-                            const Glossary& glossary, const Grammar& grammar);
+                            const Glossary& glossary, const Grammar& grammar,
+                            PieceContext* context = nullptr);
 
 // The steps around the grammar, for tests.
 std::string expand_contractions(std::string_view text);  // it's -> it is

@@ -10,19 +10,18 @@
 namespace indextts2 {
 
 struct Segment {
-  int index = 0;             // within its text
-  std::vector<int32_t> ids;  // text tokens, without start and stop
-  size_t begin = 0,
-         end = 0;  // bytes of the source text that it speaks; segments cover the text without a gap
-  bool last = false;  // last segment of its text
+  int index = 0;                // within its text
+  std::vector<int32_t> ids;     // text tokens, without start and stop
+  size_t begin = 0, end = 0;    // bytes of the source text that it speaks; segments cover the text without a gap
+  bool last = false;            // last segment of its text
 };
 
 // Cuts one text into segments, lazily. Thread-safety: one thread.
 class SegmentReader {
  public:
   virtual ~SegmentReader() = default;
-  // Fills *segment and returns true, or returns false after the last one (a text without tokens has
-  // none). Throws Error{kTextDecode, kSettings, kCancelled}.
+  // Fills *segment and returns true, or returns false after the last one (a text without tokens has none).
+  // Throws Error{kTextDecode, kSettings, kCancelled}.
   virtual bool next(Segment* segment, const StopToken& stop) = 0;
 };
 
