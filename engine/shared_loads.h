@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,7 +35,11 @@ class SharedLoads {
     std::shared_ptr<Running> running;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (std::shared_ptr<Value> value = living_[key].lock()) return value;
+      forget_dead();
+      const auto living = living_.find(key);
+      if (living != living_.end()) {
+        if (std::shared_ptr<Value> value = living->second.lock()) return value;
+      }
       std::shared_ptr<Running>& slot = running_[key];
       if (!slot) {
         slot = std::make_shared<Running>();
@@ -115,6 +120,12 @@ class SharedLoads {
     std::shared_ptr<Value> value;
     std::exception_ptr error;
   };
+
+  void forget_dead() {
+    for (auto entry = living_.begin(); entry != living_.end();) {
+      entry = entry->second.expired() ? living_.erase(entry) : std::next(entry);
+    }
+  }
 
   // One opener goes, with the value or without. The last one to go ends the load.
   void leave(const std::string& key, const std::shared_ptr<Running>& running,
