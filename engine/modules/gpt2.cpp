@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
+#include "ops/row_linear.h"
 
 namespace indextts2 {
 
@@ -66,8 +67,9 @@ at::Tensor Gpt2::step(const at::Tensor& input, const std::vector<KvCache*>& cach
   at::Tensor seen = x.new_empty(x.sizes());
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = layers_[i];
-    const at::Tensor qkv =
-        layer.c_attn(layer.ln_1(x)).view({x.size(0), 3, heads_, head_size}).permute({1, 2, 0, 3});
+    const at::Tensor qkv = linear_rows(layer.c_attn, layer.ln_1(x))
+                               .view({x.size(0), 3, heads_, head_size})
+                               .permute({1, 2, 0, 3});
     int64_t row = 0;
     for (KvCache* cache : caches) {
       const at::Tensor own = qkv.narrow(2, row, cache->rows());
@@ -79,8 +81,8 @@ at::Tensor Gpt2::step(const at::Tensor& input, const std::vector<KvCache*>& cach
           .copy_(out.squeeze(0).transpose(0, 1));
       row += cache->rows();
     }
-    x.add_(layer.attn_c_proj(seen));
-    x.add_(layer.feed_forward(x));
+    x.add_(linear_rows(layer.attn_c_proj, seen));
+    x.add_(linear_rows(layer.mlp_c_proj, linear_rows_gelu_tanh(layer.c_fc, layer.ln_2(x))));
   }
   return ln_f_(x);
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "ops/mask.h"
+#include "ops/row_linear.h"
 
 namespace indextts2 {
 namespace {
@@ -100,7 +101,7 @@ at::Tensor UnifiedVoice::code_rows(const std::vector<int64_t>& codes,
 }
 
 at::Tensor UnifiedVoice::logits(const at::Tensor& hidden) const {
-  return mel_head_(final_norm_(hidden).to(at::kFloat));
+  return linear_rows(mel_head_, final_norm_(hidden).to(at::kFloat));
 }
 
 at::Tensor UnifiedVoice::prefill(const at::Tensor& prefix, KvCache& cache) const {

@@ -1,0 +1,163 @@
+// Activations, attention, masks and linear layers on few rows, against plain loops in double
+// precision.
+#include "ops/activation.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "ops/attention.h"
+#include "ops/mask.h"
+#include "ops/row_linear.h"
+
+namespace indextts2 {
+namespace {
+
+double at_index(const at::Tensor& x, int64_t i) {
+  return x.reshape({-1}).select(0, i).item<double>();
+}
+
+double phi(double x) { return 0.5 * (1.0 + std::erf(x / std::sqrt(2.0))); }
+double logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double tanh_gelu(double x) {
+  return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+// Distinct values in [-1, 1) from a small generator.
+at::Tensor noise(const std::vector<int64_t>& shape, uint32_t seed = 1) {
+  int64_t count = 1;
+  for (int64_t n : shape) count *= n;
+  std::vector<float> values(count);
+  for (float& v : values) {
+    seed = seed * 1664525u + 1013904223u;
+    v = static_cast<float>(seed >> 8) / (1 << 23) - 1.0f;
+  }
+  return float_tensor(values).view(shape);
+}
+
+TEST(Activation, MatchesItsFormula) {
+  const std::vector<float> values = {-30.0f, -3.0f, -1.0f, -0.1f, 0.0f, 0.1f, 0.7f, 2.5f, 12.0f};
+  const at::Tensor x = float_tensor(values);
+  const auto check = [&](const at::Tensor& got, const std::function<double(double)>& want) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_NEAR(at_index(got, i), want(values[i]), 1e-5) << values[i];
+    }
+  };
+  check(relu(x), [](double v) { return v > 0 ? v : 0; });
+  check(sigmoid(x), logistic);
+  check(tanh(x), [](double v) { return std::tanh(v); });
+  check(silu(x), [](double v) { return v * logistic(v); });
+  check(mish(x), [](double v) { return v * std::tanh(std::log1p(std::exp(v))); });
+  check(gelu(x), [](double v) { return v * phi(v); });
+  check(gelu_tanh(x), tanh_gelu);
+  at::Tensor y = x.clone();
+  silu_(y);
+  check(y, [](double v) { return v * logistic(v); });
+  y = x.clone();
+  gelu_tanh_(y);
+  check(y, tanh_gelu);
+}
+
+TEST(Activation, GatesTakeTheRightHalf) {
+  const at::Tensor x = float_tensor({1.0f, 2.0f, 3.0f, -1.0f}).view({1, 4});
+  EXPECT_NEAR(at_index(glu(x, 1), 0), 1.0 * logistic(3.0), 1e-6);
+  EXPECT_NEAR(at_index(glu(x, 1), 1), 2.0 * logistic(-1.0), 1e-6);
+  EXPECT_NEAR(at_index(geglu(x), 0), 1.0 * 3.0 * phi(3.0), 1e-6);
+  EXPECT_NEAR(at_index(geglu(x), 1), 2.0 * -1.0 * phi(-1.0), 1e-6);
+}
+
+TEST(Activation, SoftmaxAndItsLogarithmAgree) {
+  const at::Tensor x = float_tensor({1.0f, 2.0f, 100.0f, 101.0f}).view({2, 2});
+  const at::Tensor p = softmax(x), log_p = log_softmax(x);
+  EXPECT_NEAR(at_index(p, 0), logistic(-1.0), 1e-6);
+  for (int i = 0; i < 4; ++i) EXPECT_NEAR(std::log(at_index(p, i)), at_index(log_p, i), 1e-5);
+  EXPECT_NEAR(at_index(softmax(x, 0), 0), std::exp(-99.0), 1e-6);
+}
+
+TEST(Attention, HeadsSplitAndMergeBack) {
+  const at::Tensor x = noise({2, 5, 12});
+  EXPECT_EQ(split_heads(x, 3).sizes(), at::IntArrayRef({2, 3, 5, 4}));
+  EXPECT_TRUE(merge_heads(split_heads(x, 3)).equal(x));
+}
+
+// softmax(q k / sqrt(D) + mask) v of one head, one query.
+std::vector<double> attend_plainly(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                   const std::vector<bool>& seen) {
+  const int64_t keys = k.size(0), size = k.size(1);
+  std::vector<double> weight(keys), out(size);
+  double sum = 0;
+  for (int64_t i = 0; i < keys; ++i) {
+    double dot = 0;
+    for (int64_t d = 0; d < size; ++d) dot += at_index(q, d) * at_index(k, i * size + d);
+    weight[i] = seen[i] ? std::exp(dot / std::sqrt(static_cast<double>(size))) : 0.0;
+    sum += weight[i];
+  }
+  for (int64_t i = 0; i < keys; ++i) {
+    for (int64_t d = 0; d < size; ++d) out[d] += weight[i] / sum * at_index(v, i * size + d);
+  }
+  return out;
+}
+
+TEST(Attention, MaskedAndCausalMatchAPlainLoop) {
+  constexpr int64_t kKeys = 6, kSize = 8;
+  const at::Tensor q = noise({1, 2, kKeys, kSize}, 1), k = noise({1, 2, kKeys, kSize}, 2),
+                   v = noise({1, 2, kKeys, kSize}, 3);
+  const std::vector<bool> odd = {false, true, false, true, false, true};
+  const at::Tensor mask =
+      additive_mask(int64_tensor({0, 1, 0, 1, 0, 1}).view({1, kKeys}), at::kFloat);
+  const at::Tensor masked = attend(q, k, v, mask), causal = attend_causal(q, k, v);
+  for (int64_t head = 0; head < 2; ++head) {
+    const at::Tensor hk = k.select(1, head).squeeze(0), hv = v.select(1, head).squeeze(0);
+    for (int64_t i = 0; i < kKeys; ++i) {
+      const at::Tensor hq = q.select(1, head).select(1, i);
+      std::vector<bool> past(kKeys);
+      for (int64_t j = 0; j <= i; ++j) past[j] = true;
+      const auto want_masked = attend_plainly(hq, hk, hv, odd);
+      const auto want_causal = attend_plainly(hq, hk, hv, past);
+      for (int64_t d = 0; d < kSize; ++d) {
+        EXPECT_NEAR(at_index(masked.select(1, head).select(1, i), d), want_masked[d], 1e-5);
+        EXPECT_NEAR(at_index(causal.select(1, head).select(1, i), d), want_causal[d], 1e-5);
+      }
+    }
+  }
+}
+
+TEST(Mask, HidesWithTheLowestFiniteValue) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    const at::Tensor mask = additive_mask(int64_tensor({1, 0, 5}), dtype);
+    EXPECT_EQ(mask.scalar_type(), dtype);
+    EXPECT_EQ(at_index(mask, 0), 0.0);
+    EXPECT_LT(at_index(mask, 1), -60000.0);
+    EXPECT_TRUE(std::isfinite(at_index(mask, 1)));
+    EXPECT_EQ(at_index(mask, 2), 0.0);
+  }
+}
+
+TEST(Mask, MakesAndJoinsRows) {
+  EXPECT_TRUE(index_range(3, 4).equal(int64_tensor({3, 4, 5, 6})));
+  EXPECT_EQ(index_range(3, 0).numel(), 0);
+  const at::Tensor joined = join_rows({noise({1, 2, 3}), noise({1, 4, 3}, 9)});
+  EXPECT_EQ(joined.sizes(), at::IntArrayRef({1, 6, 3}));
+  EXPECT_TRUE(joined.narrow(1, 2, 4).equal(noise({1, 4, 3}, 9)));
+}
+
+TEST(RowLinear, GivesWhatTheLayerGives) {
+  const Linear layer(noise({40, 24}, 5), noise({40}, 6));
+  for (const int64_t rows : {1, 2, 3, 9, 10, 19, 28, 64}) {
+    const at::Tensor x = noise({rows, 24}, 7);
+    const at::Tensor want = layer(x), got = linear_rows(layer, x);
+    ASSERT_EQ(got.sizes(), want.sizes());
+    EXPECT_LT(got.sub(want).abs().max().item<float>(), 1e-5f) << rows;
+    EXPECT_LT(linear_rows_gelu_tanh(layer, x).sub(gelu_tanh(want)).abs().max().item<float>(), 1e-5f)
+        << rows;
+  }
+}
+
+TEST(RowLinear, TakesOtherTypes) {
+  const Linear layer(noise({8, 4}, 5).to(at::kBFloat16), noise({8}, 6).to(at::kBFloat16));
+  EXPECT_EQ(linear_rows(layer, noise({3, 4}).to(at::kBFloat16)).scalar_type(), at::kBFloat16);
+}
+
+}  // namespace
+}  // namespace indextts2
