@@ -25,6 +25,7 @@ RunningLoads& running_loads() {
 }
 
 constexpr std::chrono::seconds kExitPatience{2};
+constexpr int kProgressStep = 10;  // percent between two reports
 
 void stop_loads_at_exit() {
   RunningLoads& running = running_loads();
@@ -119,7 +120,7 @@ void EngineLoad::run(const EngineFactory& factory, EngineOptions options, VoiceO
 
 void EngineLoad::note(const Progress& progress) {
   std::lock_guard<std::mutex> lock(mutex_);
-  int percent = percent_of(progress);
+  const int percent = percent_of(progress) / kProgressStep * kProgressStep;
   if (progress.what == last_what_ && percent == last_percent_) return;
   last_what_ = progress.what;
   last_percent_ = percent;

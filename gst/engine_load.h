@@ -21,7 +21,7 @@ class EngineLoad {
   static std::shared_ptr<EngineLoad> begin(const EngineFactory& factory, EngineOptions options,
                                            VoiceOptions voice, std::shared_ptr<Engine> engine);
 
-  // Waits for news: progress (moved to *progress, at most one per percent), the end, or
+  // Waits for news: progress (moved to *progress, at most one per ten percent), the end, or
   // interrupt(). kDone is repeated at each further call.
   Step wait(std::vector<Progress>* progress);
   // The engine once wait() said kDone. Throws what opening it threw.

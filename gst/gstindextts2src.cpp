@@ -51,10 +51,6 @@ struct Element {
     std::lock_guard<std::mutex> lock(mutex);
     return settings;
   }
-  GstAudioFormat copy_format() {
-    std::lock_guard<std::mutex> lock(mutex);
-    return GST_AUDIO_INFO_FORMAT(&info);
-  }
   GstAudioInfo copy_info() {
     std::lock_guard<std::mutex> lock(mutex);
     return info;
@@ -331,7 +327,7 @@ static GstFlowReturn create_buffer(GstBaseSrc* source, Element& e, GstBuffer** b
         return GST_FLOW_EOS;
       case SpeechStream::Pull::kAudio:
         e.progress.finish();
-        *buffer = make_buffer(chunk, e.copy_format());
+        *buffer = make_buffer(chunk, e.copy_info().finfo->format);
         if (e.restart_segment.exchange(false)) begin_segment_at(source, GST_BUFFER_PTS(*buffer));
         return GST_FLOW_OK;
     }
@@ -499,11 +495,6 @@ static void gst_indextts2_src_release_pad(GstElement* element, GstPad* pad) {
 
 // URI handler.
 
-static const gchar* const* gst_indextts2_src_uri_protocols(GType) {
-  static const gchar* protocols[] = {kUriProtocol, nullptr};
-  return protocols;
-}
-
 static gboolean gst_indextts2_src_uri_set(GstURIHandler* handler, const gchar* uri,
                                           GError** error) {
   Element& e = element_of(handler);
@@ -524,7 +515,10 @@ static gboolean gst_indextts2_src_uri_set(GstURIHandler* handler, const gchar* u
 static void gst_indextts2_src_uri_handler_init(gpointer iface, gpointer) {
   auto* handler = static_cast<GstURIHandlerInterface*>(iface);
   handler->get_type = [](GType) { return GST_URI_SRC; };
-  handler->get_protocols = gst_indextts2_src_uri_protocols;
+  handler->get_protocols = [](GType) -> const gchar* const* {
+    static const gchar* protocols[] = {kUriProtocol, nullptr};
+    return protocols;
+  };
   handler->get_uri = [](GstURIHandler* self) -> gchar* {
     std::string uri = get_uri(element_of(self).copy_settings());
     return uri.empty() ? nullptr : g_strdup(uri.c_str());

@@ -8,5 +8,5 @@ static gboolean plugin_init(GstPlugin* plugin) {
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, indextts2, "IndexTTS2 text-to-speech",
-                  plugin_init, PACKAGE_VERSION, "MIT", PACKAGE,
+                  plugin_init, PACKAGE_VERSION, "MIT/X11", PACKAGE,
                   "https://github.com/index-tts/index-tts")
