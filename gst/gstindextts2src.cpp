@@ -194,7 +194,8 @@ static bool open_library(Element& e) {
     find_model(settings.model_path);
     const std::vector<std::string> devices = parse_devices(settings.devices);
     const EngineFactory& factory = open_engine_library();
-    GST_INFO("engine %s", factory.version().c_str());
+    const std::string version = factory.version();
+    GST_INFO("engine %s", version.c_str());
     std::string available = describe_devices(factory.list_devices());
     factory.check_devices(devices);
     std::lock_guard<std::mutex> lock(e.mutex);

@@ -218,6 +218,8 @@ void SpeechStream::take_wave(std::vector<Notice>* notices) {
       texts_changed_.wait(lock, [&] { return unlocked_ || !pushing_; });
       break;
     case Next::kInterrupted:
+      // unlock_stop() never runs beside pull(): the session should have been resumed.
+      if (!unlocked_) throw Error(ErrorCode::kInternal, "The speech engine did not go on.");
       break;
     case Next::kEnd:
       throw Error(ErrorCode::kInternal, "The speech engine ended the session by itself.");

@@ -150,10 +150,12 @@ gboolean TextPad::take_event(GstEvent* event) {
       host_.stream->set_pad(linked(), /*ended=*/true);
       return TRUE;
     }
-    case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_START: {
       host_.stream->set_pad_flushing(true);
+      const gboolean flushed = host_.flush(owned.release());
       host_.stream->cancel_pad_texts();
-      return host_.flush(owned.release());
+      return flushed;
+    }
     case GST_EVENT_FLUSH_STOP:
       cutter_.clear();
       host_.stream->set_pad_flushing(false);

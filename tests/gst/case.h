@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gst/check/gstcheck.h>
+#include <gst/check/gstharness.h>
 
 #include <cstdlib>
 #include <vector>
