@@ -1,6 +1,5 @@
 // The text front end: UTF-8 text in, segments of token ids out.
-// Follows index-tts ee40fa7, indextts/utils/front.py; model.md section C of the design states the
-// rules.
+// Follows index-tts ee40fa7, indextts/utils/front.py.
 #pragma once
 
 #include <functional>

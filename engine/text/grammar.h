@@ -12,6 +12,8 @@ namespace indextts2 {
 
 enum class Language { kChinese, kEnglish };
 
+class TransducerGraph;
+
 // One finite-state transducer over bytes. Thread-safety: const.
 class Transducer {
  public:
@@ -28,8 +30,7 @@ class Transducer {
   std::optional<std::string> apply(std::string_view text, float* cost) const;
 
  private:
-  struct Graph;
-  std::unique_ptr<const Graph> graph_;
+  std::unique_ptr<const TransducerGraph> graph_;
 };
 
 // Note [Costs so far]: costs are 32-bit floats, some 100 a word, and differ by 0.0001 between good
