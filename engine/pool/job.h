@@ -72,7 +72,8 @@ class ReplicaLedger {
   double busy_since_ = 0;
 };
 
-// One request on its way through a pool. Thread-safety: deliver, fail, over, stop from any thread.
+// One request on its way through a pool. Thread-safety: safe once it was drawn; before, it belongs
+// to its queue.
 template <typename Request, typename Result>
 class Job {
  public:

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "fake_backend.h"
+#include "listener.h"
 
 namespace indextts2 {
 namespace {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "fake_backend.h"
+#include "listener.h"
 #include "session.h"
 
 namespace indextts2 {
