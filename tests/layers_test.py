@@ -7,7 +7,7 @@ import os
 import re
 import sys
 
-STD = set("""algorithm array atomic bitset cassert cctype cerrno cfloat charconv chrono cinttypes climits clocale cmath
+STD = set("""algorithm array atomic bitset cassert charconv cctype cerrno cfloat chrono cinttypes climits clocale cmath
 condition_variable csignal cstddef cstdint cstdio cstdlib cstring ctime deque exception filesystem fstream functional
 future initializer_list iomanip iosfwd iostream istream iterator limits list locale map memory memory_resource mutex new numeric
 optional ostream queue random ratio regex set shared_mutex sstream stack stdexcept streambuf string string_view system_error
@@ -21,7 +21,11 @@ RULES = {
     "engine/core": ["core/"],
     "engine/include/indextts2": ["core/error.h"],
     "engine/engine.cpp": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "session",
-                          "indextts2/", "engine"] + ATEN_CORE,
+                          "indextts2/", "loaded_model.h", "shared_loads.h", "voice_cache.h"] + ATEN_CORE,
+    "engine/loaded_model": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "indextts2/",
+                            "loaded_model.h", "shared_loads.h"] + ATEN_CORE,
+    "engine/voice_cache": ["indextts2/engine.h", "voice_cache.h"],
+    "engine/shared_loads": ["core/", "pool/", "indextts2/engine.h"],
     "engine/session": ["core/", "pool/", "text/", "indextts2/engine.h", "session"],
     "engine/pool": ["core/", "pool/"],
     "engine/pool/device.cpp": ["core/", "pool/", "c10/"],

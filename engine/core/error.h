@@ -8,14 +8,16 @@
 
 namespace indextts2 {
 
-// One code per case that a caller may want to handle differently (docs/element.md maps them to GError codes).
+// One code per case that a caller may want to handle differently (docs/element.md maps them to
+// GError codes).
 enum class ErrorCode {
   kSettings,       // an option is missing, contradictory or out of range
   kNotFound,       // a model file or folder does not exist
   kOpenRead,       // a file cannot be read: truncated, damaged, another format
   kModel,          // files that do not fit together: wrong shape, NaN, another model version
   kUnknownDevice,  // no such device; the message lists what there is
-  kLibraryInit,    // engine or CUDA library or driver missing, another LibTorch loaded, forked process
+  kLibraryInit,    // engine or CUDA library or driver missing, another LibTorch loaded, forked
+                   // process
   kNoMemory,       // out of host or device memory
   kDeviceLost,     // the last device failed
   kTextDecode,     // text is not valid UTF-8

@@ -14,7 +14,8 @@ namespace indextts2 {
 class StopToken {
  public:
   StopToken() = default;
-  // A token that also stops when `poll` returns true. `poll` must be cheap, safe to call from any thread, and not throw.
+  // A token that also stops when `poll` returns true. `poll` must be cheap, safe to call from any
+  // thread, and not throw.
   explicit StopToken(std::function<bool()> poll)
       : poll_(std::make_shared<const std::function<bool()>>(std::move(poll))) {}
 

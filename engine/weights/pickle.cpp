@@ -112,6 +112,7 @@ class Machine {
   void step();
   bool step_scalar(unsigned char code);
   bool step_container(unsigned char code);
+  bool step_name(unsigned char code);
   void extend(Kind kind, const std::vector<uint32_t>& items);
   void long_integer(uint64_t count);
   void global(std::string_view module, std::string_view name);
@@ -132,7 +133,7 @@ class Machine {
 void Machine::step() {
   const size_t start = at_;
   const auto code = static_cast<unsigned char>(take(1)[0]);
-  if (step_scalar(code) || step_container(code)) return;
+  if (step_scalar(code) || step_container(code) || step_name(code)) return;
   switch (code) {
     case 0x80:  // PROTO
       if (const uint64_t version = number(1); version < 2 || version > 5) {
@@ -153,43 +154,6 @@ void Machine::step() {
       if (stack_.size() <= floor()) fail("takes a value that is not there");
       stack_.push_back(stack_.back());
       break;
-    case 'q':
-      memoize(number(1));
-      break;
-    case 'r':
-      memoize(number(4));
-      break;
-    case 0x94:
-      memoize(memo_.size());
-      break;
-    case 'h':
-      recall(number(1));
-      break;
-    case 'j':
-      recall(number(4));
-      break;
-    case 'c': {
-      const std::string_view module = line();
-      global(module, line());
-      break;
-    }
-    case 0x93: {  // STACK_GLOBAL
-      const std::string_view name = top(Kind::kText, "the name of a global").text;
-      pop();
-      const std::string_view module = top(Kind::kText, "the module of a global").text;
-      pop();
-      global(module, name);
-      break;
-    }
-    case 'Q': {  // BINPERSID: PyTorch names storages this way
-      std::vector<uint32_t> items = top(Kind::kTuple, "a storage's description").items;
-      pop();
-      push_items(Kind::kStorage, std::move(items));
-      break;
-    }
-    case 'R':
-      reduce();
-      break;
     case 'b':  // BUILD sets attributes of an object; no tensors of a checkpoint live there
       pop();
       if (stack_.size() <= floor()) fail("takes a value that is not there");
@@ -197,6 +161,51 @@ void Machine::step() {
     default:
       at_ = start;
       fail("op-code " + std::to_string(code) + " does not occur in checkpoints");
+  }
+}
+
+// Op-codes that name values (the memo), Python objects and storages, and calls.
+bool Machine::step_name(unsigned char code) {
+  switch (code) {
+    case 'q':
+      memoize(number(1));
+      return true;
+    case 'r':
+      memoize(number(4));
+      return true;
+    case 0x94:
+      memoize(memo_.size());
+      return true;
+    case 'h':
+      recall(number(1));
+      return true;
+    case 'j':
+      recall(number(4));
+      return true;
+    case 'c': {
+      const std::string_view module = line();
+      global(module, line());
+      return true;
+    }
+    case 0x93: {  // STACK_GLOBAL
+      const std::string_view name = top(Kind::kText, "the name of a global").text;
+      pop();
+      const std::string_view module = top(Kind::kText, "the module of a global").text;
+      pop();
+      global(module, name);
+      return true;
+    }
+    case 'Q': {  // BINPERSID: PyTorch names storages this way
+      std::vector<uint32_t> items = top(Kind::kTuple, "a storage's description").items;
+      pop();
+      push_items(Kind::kStorage, std::move(items));
+      return true;
+    }
+    case 'R':
+      reduce();
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -1,0 +1,33 @@
+// What a device library (engine/cuda) tells the engine that opened it with dlopen.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace indextts2 {
+
+inline constexpr int kDeviceLibraryAbi = 1;
+
+struct DeviceProperties {
+  std::string name;          // as the driver says it
+  uint64_t total_bytes = 0;  // memory of the device
+  uint64_t free_bytes = 0;
+};
+
+// Thread-safety: safe.
+class DeviceLibrary {
+ public:
+  virtual ~DeviceLibrary() = default;
+  virtual int device_count() const = 0;
+  // False when LibTorch was used in this process before this library was loaded: its CUDA part is
+  // then dead for good.
+  virtual bool usable() const = 0;
+  // Throws Error{kLibraryInit} when the device does not answer.
+  virtual DeviceProperties properties(int index) const = 0;
+};
+
+}  // namespace indextts2
+
+// The one symbol of a device library. nullptr: it speaks another kDeviceLibraryAbi.
+extern "C" __attribute__((visibility("default"))) const indextts2::DeviceLibrary*
+indextts2_device_library(int abi);

@@ -1,0 +1,46 @@
+// The CUDA library's entry point. Loading this library brings LibTorch's CUDA kernels into the
+// process, so it must be loaded before the first tensor operation (docs/architecture.md, "CPU
+// first, CUDA later").
+#include <ATen/Context.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
+
+#include "core/device_library.h"
+#include "core/error.h"
+
+namespace indextts2 {
+namespace {
+
+void check(cudaError_t status, int index) {
+  if (status == cudaSuccess) return;
+  throw Error(ErrorCode::kLibraryInit, "CUDA device " + std::to_string(index) +
+                                           " does not answer: " + cudaGetErrorString(status));
+}
+
+class CudaLibrary : public DeviceLibrary {
+ public:
+  int device_count() const override { return c10::cuda::device_count(); }
+
+  bool usable() const override { return at::globalContext().hasCUDA(); }
+
+  DeviceProperties properties(int index) const override {
+    cudaDeviceProp device{};
+    check(cudaGetDeviceProperties(&device, index), index);
+    int current = 0;
+    check(cudaGetDevice(&current), index);
+    check(cudaSetDevice(index), index);
+    size_t free_bytes = 0, total_bytes = 0;
+    const cudaError_t status = cudaMemGetInfo(&free_bytes, &total_bytes);
+    check(cudaSetDevice(current), index);
+    check(status, index);
+    return {device.name, total_bytes, free_bytes};
+  }
+};
+
+}  // namespace
+}  // namespace indextts2
+
+const indextts2::DeviceLibrary* indextts2_device_library(int abi) {
+  static const indextts2::CudaLibrary library;
+  return abi == indextts2::kDeviceLibraryAbi ? &library : nullptr;
+}

@@ -1,0 +1,37 @@
+// Tensors from vectors in host memory.
+#include "ops/host_tensor.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include <numeric>
+#include <string>
+
+#include "core/error.h"
+
+namespace indextts2 {
+namespace {
+
+template <class T>
+at::Tensor copied(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType dtype) {
+  const int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  if (count != static_cast<int64_t>(values.size())) {
+    throw Error(ErrorCode::kInternal, "host_tensor: expected " + std::to_string(count) +
+                                          " values, got " + std::to_string(values.size()));
+  }
+  return at::from_blob(const_cast<T*>(values.data()), shape, at::TensorOptions(dtype)).clone();
+}
+
+}  // namespace
+
+at::Tensor host_tensor(const std::vector<float>& values, at::IntArrayRef shape) {
+  return copied(values, shape, at::kFloat);
+}
+at::Tensor host_tensor(const std::vector<double>& values, at::IntArrayRef shape) {
+  return copied(values, shape, at::kDouble);
+}
+at::Tensor host_tensor(const std::vector<int64_t>& values, at::IntArrayRef shape) {
+  return copied(values, shape, at::kLong);
+}
+
+}  // namespace indextts2

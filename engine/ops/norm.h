@@ -1,0 +1,18 @@
+// Normalisations whose scale and shift come from outside, as a diffusion transformer's time
+// embedding gives them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace indextts2 {
+
+// x / sqrt(mean(x^2) + eps) * scale + shift over the last dimension; scale and shift [C]. Computed
+// in float32.
+at::Tensor adaptive_rms_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                             double eps);
+
+// (x - mean) / sqrt(var + eps) * scale + shift over the last dimension; scale and shift [C].
+at::Tensor adaptive_layer_norm(const at::Tensor& x, const at::Tensor& scale,
+                               const at::Tensor& shift, double eps);
+
+}  // namespace indextts2

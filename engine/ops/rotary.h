@@ -1,0 +1,18 @@
+// Rotary position embedding on interleaved pairs of a head's features.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace indextts2 {
+
+// Angles of positions 0 .. frames - 1 as unit complex numbers [frames, head_size / 2]; pair i turns
+// by position * base^(-2i / head_size).
+at::Tensor rotary_table(int64_t frames, int64_t head_size, double base, at::Device device);
+
+// Turns the pairs (0, 1), (2, 3), ... of x [B, T, H, D] in place by table [T, D / 2]. Computed in
+// float32.
+void rotate_(at::Tensor x, const at::Tensor& table);
+
+}  // namespace indextts2

@@ -1,0 +1,84 @@
+// What next(), the text worker and the jobs of a session share.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "core/error.h"
+#include "core/stop_token.h"
+#include "indextts2/engine.h"
+#include "pool/ordered_slots.h"
+#include "text/segment.h"
+
+namespace indextts2 {
+
+// Note [Session threads]
+// next() runs on the caller's thread: it hands segments to the backend until `window` of them are
+// in flight or wait for delivery, over the borders of texts, then waits for the head slot. The text
+// worker is the session's only thread: it loads voices and cuts texts, at most `window` segments
+// ahead of what was handed over. Both and the jobs share one SessionState; dropping the session
+// sets its stops and leaves the state to whoever still holds it: it waits for nobody.
+
+// What the text worker found: a segment, or the error that ended its text.
+using Found = std::variant<Segment, std::exception_ptr>;
+
+struct Text {
+  // Constant once pushed.
+  uint64_t id = 0;
+  uint64_t seed = 0;
+  std::shared_ptr<const SpeakOptions> options;
+  std::optional<VoiceOptions> voice_options;
+  StopSource stop;
+  // The text worker's, once pushed; next() reads `voice` after a segment was found.
+  std::string bytes;
+  std::shared_ptr<const Voice> voice;
+  // Guarded by SessionState::mutex.
+  std::deque<Found> found;  // not yet handed over
+  bool all_found = false;
+  bool sounded = false;  // a segment was handed over
+  bool over = false;     // cancelled or failed: only its end is still to come
+  OrderedSlots<Wave> slots;
+
+  bool spoken() const { return over || (all_found && found.empty() && slots.empty()); }
+  bool read() const { return over || all_found; }
+};
+
+// Thread-safety: all under `mutex`.
+struct SessionState {
+  std::mutex mutex;                         // guards all below; never held while anything is called
+  std::condition_variable delivery;         // next() waits
+  std::condition_variable reading;          // the text worker waits
+  std::deque<std::shared_ptr<Text>> texts;  // pushed, end not delivered; ascending ids
+  std::deque<std::shared_ptr<Text>> unread;  // pushed, not all found
+  uint64_t last_id = 0;
+  int window = 1;     // constant once the worker runs
+  int in_flight = 0;  // slots of all texts
+  int num_found = 0;  // found segments of all texts
+  bool finished = false, interrupted = false, closed = false;
+  Schedule schedule = Schedule::kRoundRobin;
+
+  // Of `text`, nothing but its end is delivered from here on.
+  void abandon(Text& text) {
+    text.over = true;
+    text.stop.request_stop();
+    in_flight -= static_cast<int>(text.slots.size());
+    num_found -= static_cast<int>(text.found.size());
+    text.slots.clear();
+    text.found.clear();
+    delivery.notify_all();
+    reading.notify_all();
+  }
+};
+
+// What was thrown, as an Error that names its place unless it does so itself. A copy: one exception
+// may fail many jobs.
+Error located_error(const std::exception_ptr& thrown, uint64_t text_id, int segment);
+
+}  // namespace indextts2

@@ -1,0 +1,48 @@
+// The networks that speak, on one device: immutable, shared by all replicas of that device.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/stop_token.h"
+#include "modules/unified_voice.h"
+#include "stages/emotion.h"
+#include "stages/mel_generator.h"
+#include "stages/vocoder.h"
+#include "stages/voice_encoder.h"
+#include "weights/config.h"
+#include "weights/model_files.h"
+
+namespace indextts2 {
+
+// The checkpoints of a model folder, opened (memory-mapped) once for all devices.
+struct ModelCheckpoints {
+  explicit ModelCheckpoints(const ModelFiles& files);
+  std::shared_ptr<const Checkpoint> gpt, s2mel, codec, campplus, bigvgan, w2v, w2v_stat, spk_matrix,
+      emo_matrix;
+  // Bytes of all files together, for progress.
+  uint64_t bytes() const;
+};
+
+// Thread-safety: const.
+struct SpeechModel {
+  SpeechModel(const ModelCheckpoints& files, const ModelConfig& config,
+              const WeightsOptions& options);
+
+  ModelConfig config;
+  UnifiedVoice gpt;
+  MelGenerator mel;
+  Vocoder vocoder;
+  EmotionTable emotions;
+};
+
+// The voice encoder of the same files.
+std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
+                                                       const ModelConfig& config,
+                                                       const WeightsOptions& options);
+
+}  // namespace indextts2

@@ -1,0 +1,158 @@
+// Voice encoder: clips -> what synthesis needs to know of a voice.
+// Follows index-tts ee40fa7, indextts/infer_v2.py, the speaker and emotion part of
+// IndexTTS2.infer_generator.
+#include "stages/voice_encoder.h"
+
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "audio/fbank.h"
+#include "audio/resample.h"
+#include "core/error.h"
+
+namespace indextts2 {
+namespace {
+
+constexpr int kSteps = 6, kEmotionClipSteps = 1;
+
+W2vBertOptions w2v_options(const ModelConfig& config) {
+  W2vBertOptions options;
+  options.hidden_layer = config.semantic_feature_layer;
+  options.left_positions = config.w2v.left_max_position_embeddings;
+  options.right_positions = config.w2v.right_max_position_embeddings;
+  return options;
+}
+
+VoiceConditionerOptions conditioner_options(const ModelConfig& config) {
+  VoiceConditionerOptions options;
+  options.speaker_heads = config.gpt.condition_module.attention_heads;
+  options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
+  return options;
+}
+
+MelOptions mel_options(const MelConfig& config) {
+  MelOptions options;
+  options.sample_rate_hz = static_cast<int>(config.sr);
+  options.fft_size = config.n_fft;
+  options.window_size = config.win_length;
+  options.hop_size = config.hop_length;
+  options.num_mels = config.n_mels;
+  options.min_hz = config.fmin;
+  options.max_hz = config.fmax;
+  return options;
+}
+
+void expect_width(const char* what, int64_t expected, int64_t got) {
+  if (expected == got) return;
+  throw Error(ErrorCode::kModel, std::string("voice encoder: ") + what + ": expected width " +
+                                     std::to_string(expected) + ", got " + std::to_string(got) +
+                                     "; are all files of one model?");
+}
+
+// The clip at `rate_hz`, cut to its first `max_seconds` afterwards, as the reference does.
+std::vector<float> prompt_samples(const MonoClip& clip, int rate_hz, double max_seconds) {
+  std::vector<float> samples = resample_soxr(clip.samples, clip.sample_rate_hz, rate_hz);
+  samples.resize(std::min(samples.size(), static_cast<size_t>(max_seconds * rate_hz)));
+  return samples;
+}
+
+// Counts steps, tests for a stop and tells about progress between them.
+class Steps {
+ public:
+  Steps(const EncodeOptions& options, int total) : options_(options), total_(total) {
+    options_.stop.check();
+  }
+  void done() {
+    ++done_;
+    if (options_.progress) options_.progress(done_, total_);
+    options_.stop.check();
+  }
+
+ private:
+  const EncodeOptions& options_;
+  int total_, done_ = 0;
+};
+
+// To where all replicas can read it. Half precision or a damaged clip may overflow: better an error
+// than noise.
+at::Tensor kept(const char* what, const at::Tensor& x) {
+  at::Tensor copy = x.to(at::kCPU).to(at::kFloat).contiguous();
+  if (!copy.isfinite().all().item<bool>()) {
+    throw Error(ErrorCode::kSynthesis, std::string("voice encoder: ") + what +
+                                           " is not finite; try another clip or precision=fp32");
+  }
+  return copy;
+}
+
+}  // namespace
+
+VoiceEncoder::VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig& config)
+    : device_(weights.w2v.options().device),
+      mel_(mel_options(config.mel)),
+      semantic_(weights.w2v, weights.w2v_stats, w2v_options(config)),
+      codec_(weights.codec),
+      campplus_(weights.campplus),
+      regulator_(weights.length_regulator),
+      gpt_(weights.gpt, semantic_.width(), conditioner_options(config)) {
+  expect_width("semantic codec", semantic_.width(), codec_.width());
+  expect_width("length regulator", semantic_.width(), regulator_.in_channels());
+  expect_width("style", config.style_dim, campplus_.style_width());
+  expect_width("GPT", config.gpt.model_dim, gpt_.speaker_perceiver().width());
+}
+
+at::Tensor VoiceEncoder::semantic(const std::vector<float>& samples_16k) const {
+  const W2vFeatures features = w2v_features(samples_16k);
+  return semantic_.forward(features.rows.to(device_), features.valid_rows);
+}
+
+VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emotion,
+                                   const EncodeOptions& options) const {
+  const c10::InferenceMode inference;
+  check_clip(speaker, kMinSpeakerSeconds);
+  if (emotion) check_clip(*emotion, kMinEmotionSeconds);
+  Steps steps(options, kSteps + (emotion ? kEmotionClipSteps : 0));
+
+  const std::vector<float> samples =
+      prompt_samples(speaker, mel_.sample_rate_hz, options.max_seconds);
+  const std::vector<float> samples_16k =
+      resample_sinc_hann(samples, mel_.sample_rate_hz, kFbankRateHz);
+  VoiceFeatures voice;
+  voice.prompt_seconds = static_cast<double>(samples.size()) / mel_.sample_rate_hz;
+  voice.ref_mel = kept("mel", log_mel(samples, mel_));
+  steps.done();
+
+  voice.style =
+      kept("style", campplus_.forward(centred_fbank(samples_16k).unsqueeze(0).to(device_)));
+  steps.done();
+
+  const at::Tensor features = semantic(samples_16k);
+  steps.done();
+
+  const at::Tensor content = codec_.quantize(features).features;
+  voice.prompt_condition = kept("prompt condition", regulator_(content, voice.ref_mel.size(2)));
+  steps.done();
+
+  voice.speaker_latents = kept("speaker latents", gpt_.speaker_latents(features));
+  voice.base_emovec = kept("emotion vector", gpt_.emotion_vector(features));
+  steps.done();
+
+  // Not the same as `features`, although the clip is: the two ways to 16 kHz differ.
+  const auto emovec = [&](const MonoClip& clip) {
+    const at::Tensor clip_features =
+        semantic(prompt_samples(clip, kFbankRateHz, options.max_seconds));
+    return kept("emotion vector", gpt_.emotion_vector(clip_features));
+  };
+  voice.own_emovec = emovec(speaker);
+  steps.done();
+  if (emotion) {
+    voice.clip_emovec = emovec(*emotion);
+    steps.done();
+  }
+  return voice;
+}
+
+}  // namespace indextts2

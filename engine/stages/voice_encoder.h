@@ -1,0 +1,55 @@
+// Voice encoder: clips -> what synthesis needs to know of a voice.
+#pragma once
+
+#include <functional>
+
+#include "audio/clip.h"
+#include "audio/mel.h"
+#include "core/stop_token.h"
+#include "modules/campplus.h"
+#include "modules/length_regulator.h"
+#include "modules/semantic_codec.h"
+#include "modules/semantic_features.h"
+#include "modules/voice_conditioner.h"
+#include "stages/voice_features.h"
+#include "weights/config.h"
+#include "weights/weights.h"
+
+namespace indextts2 {
+
+// Each at the root of its network in the checkpoint.
+struct VoiceEncoderWeights {
+  Weights w2v, w2v_stats, codec, campplus, length_regulator, gpt;
+};
+
+struct EncodeOptions {
+  double max_seconds = 15;  // longest part of each clip that is used
+  StopToken stop;           // tested between steps
+  std::function<void(int done, int total)>
+      progress;  // after each step, on the caller's thread; may be empty
+};
+
+// One replica. Thread-safety: const, but one call at a time makes the best use of a device.
+class VoiceEncoder {
+ public:
+  // Throws Error{kModel} if tensors are missing, or do not fit the configuration or each other.
+  VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig& config);
+
+  // `emotion`: a second clip whose emotion is wanted, or null. Costs one w2v-BERT pass a clip and
+  // one more. Throws Error{kVoiceInvalid, kCancelled, kSynthesis}.
+  VoiceFeatures encode(const MonoClip& speaker, const MonoClip* emotion,
+                       const EncodeOptions& options) const;
+
+ private:
+  at::Tensor semantic(const std::vector<float>& samples_16k) const;
+
+  at::Device device_;
+  MelOptions mel_;
+  SemanticFeatures semantic_;
+  SemanticCodec codec_;
+  Campplus campplus_;
+  LengthRegulator regulator_;
+  VoiceConditioner gpt_;
+};
+
+}  // namespace indextts2

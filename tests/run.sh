@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Builds and runs the tests: all suites, or those named. Does all set-up that it needs.
+#
+#   ./tests/run.sh [unit|golden|gst|headers|layers|pipelines|sanitizers]...
+#   INDEXTTS2_GOLDEN_DIR=DIR ./tests/run.sh golden     golden cases of another folder (docs/golden.md)
+#
+# Ends with the line "N passed, N failed"; the exit status says the same.
+set -u -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+# shellcheck source=../pipelines/setup.sh
+source pipelines/setup.sh
+
+all_suites=(layers headers unit golden gst pipelines sanitizers)
+suites=("$@")
+[ "${#suites[@]}" -gt 0 ] || suites=("${all_suites[@]}")
+for suite in "${suites[@]}"; do
+  case " ${all_suites[*]} " in
+    *" $suite "*) ;;
+    *) printf 'tests/run.sh: unknown suite "%s"; there are: %s\n' "$suite" "${all_suites[*]}" >&2; exit 2 ;;
+  esac
+done
+
+passed=0
+failed=0
+
+# Runs one Meson suite and adds its counts; shows the output of what failed.
+run_suite() {  # FOLDER SUITE
+  local folder="$1" suite="$2" log ok bad
+  log="$(mktemp)"
+  printf '== %s (%s)\n' "$suite" "${folder#"$project_root"/}"
+  meson test -C "$folder" --no-rebuild --print-errorlogs --suite "$suite" >"$log" 2>&1
+  # A test that names why it left something out says so in its log; nothing is skipped silently.
+  grep -hE '^ *(left out|SKIP)' "$folder/meson-logs/testlog.txt" | sort -u
+  grep -E '^ *[0-9]+/[0-9]+ ' "$log"
+  ok="$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log")"
+  bad="$(grep -E '^(Fail|Timeout|Unexpected Pass|Skipped): ' "$log" | awk '{n += $NF} END {print n + 0}')"
+  [ -n "$ok" ] || { ok=0; bad=1; }
+  [ "$bad" -eq 0 ] || tail -n 200 "$log"
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  rm -f "$log"
+}
+
+# ASan+UBSan over unit and gst, TSan over pool and session, each in a build folder of its own.
+run_sanitizers() {
+  configure "$build_dir-asan" -Db_sanitize=address,undefined -Db_lundef=false
+  compile "$build_dir-asan"
+  run_suite "$build_dir-asan" unit
+  run_suite "$build_dir-asan" gst
+  configure "$build_dir-tsan" -Db_sanitize=thread -Db_lundef=false
+  compile "$build_dir-tsan" threads-tests
+  run_suite "$build_dir-tsan" threads
+}
+
+setup_build
+for suite in "${suites[@]}"; do
+  if [ "$suite" = sanitizers ]; then
+    run_sanitizers
+  else
+    run_suite "$build_dir" "$suite"
+  fi
+done
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
