@@ -19,8 +19,8 @@ struct SnakeRow {
 // the vector width.
 void snake_block(const float* x, float* y, int64_t frames, int64_t first, const SnakeRow& row);
 
-// count values y = sin^2(x): relative error below 2e-7 for |x| <= 1000, absolute error below 1e-6
-// for |x| <= 30000.
+// count values y = sin^2(x): relative error below 4e-7 for |x| <= 1.5, absolute error below 4e-7 for
+// |x| <= 1000 and 1e-6 for |x| <= 30000.
 void squared_sine(const float* x, float* y, int64_t count);
 
 }  // namespace indextts2

@@ -10,9 +10,14 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/stop_token.h"
 
 namespace indextts2 {
+
+inline std::exception_ptr cancelled_error() {
+  return std::make_exception_ptr(Error(ErrorCode::kCancelled, "cancelled"));
+}
 
 // Counters of one replica, as stats show them.
 struct ReplicaCounters {

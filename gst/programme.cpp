@@ -1,0 +1,32 @@
+// Chooses between text and location.
+#include "programme.h"
+
+#include "errors.h"
+#include "text_file.h"
+
+namespace indextts2 {
+
+std::optional<Utterance> programme_of(const Settings& settings, bool pad_linked) {
+  const bool has_text = settings.text && !settings.text->empty();
+  const bool has_location = settings.location && !settings.location->empty();
+  if (has_text && has_location) {
+    throw Error(ErrorCode::kSettings, "text and location are both set; set one of them.");
+  }
+  if (!has_text && !has_location) {
+    if (pad_linked) return std::nullopt;
+    throw Error(ErrorCode::kSettings,
+                "There is nothing to speak: set text or location, or link the sink pad.");
+  }
+  if (has_text) return make_utterance(settings, *settings.text, /*from_pad=*/false);
+  try {
+    return make_utterance(settings, read_text_file(*settings.location, settings.max_text_bytes),
+                          /*from_pad=*/false);
+  } catch (const Error& error) {
+    if (!is_content_error(error)) throw;
+    Utterance unreadable;
+    unreadable.error = error;
+    return unreadable;
+  }
+}
+
+}  // namespace indextts2

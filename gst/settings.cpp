@@ -1,0 +1,113 @@
+// Properties to engine options.
+#include "settings.h"
+
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace indextts2 {
+namespace {
+
+// A seed that every 32-bit and 64-bit reader of it can hold.
+int64_t draw_seed() { return static_cast<int64_t>(g_random_int()) & 0x7fffffff; }
+
+EmotionOptions emotion_options(const Settings& settings) {
+  EmotionOptions emotion;
+  emotion.alpha = settings.emotion_alpha;
+  emotion.random = settings.emotion_random;
+  if (settings.emotion_vector.empty()) return emotion;
+  if (settings.emotion_vector.size() != 8) {
+    throw Error(ErrorCode::kSettings,
+                "emotion-vector: expected 8 values (happy, angry, sad, afraid, disgusted, "
+                "melancholic, surprised, calm), got " +
+                    std::to_string(settings.emotion_vector.size()) + ".");
+  }
+  emotion.vector.emplace();
+  std::copy(settings.emotion_vector.begin(), settings.emotion_vector.end(),
+            emotion.vector->begin());
+  return emotion;
+}
+
+// Offset of the first byte that is not UTF-8, or npos.
+size_t find_invalid_utf8(const std::string& text) {
+  const gchar* end = nullptr;
+  if (g_utf8_validate(text.data(), static_cast<gssize>(text.size()), &end))
+    return std::string::npos;
+  return static_cast<size_t>(end - text.data());
+}
+
+}  // namespace
+
+std::vector<std::string> parse_devices(const std::string& devices) {
+  std::vector<std::string> names;
+  size_t begin = 0;
+  while (begin <= devices.size()) {
+    size_t end = std::min(devices.find(',', begin), devices.size());
+    size_t first = devices.find_first_not_of(" \t", begin);
+    size_t last = end == 0 ? std::string::npos : devices.find_last_not_of(" \t", end - 1);
+    if (first < end && last != std::string::npos && last >= first) {
+      names.push_back(devices.substr(first, last - first + 1));
+    }
+    begin = end + 1;
+  }
+  if (names.empty()) {
+    throw Error(ErrorCode::kSettings, "devices: \"" + devices +
+                                          "\" names no device; use auto, cpu, cuda:0 or a list "
+                                          "such as cuda:0,cuda:1.");
+  }
+  return names;
+}
+
+EngineOptions engine_options(const Settings& settings, const std::string& model_dir) {
+  EngineOptions options;
+  options.model_dir = model_dir;
+  options.devices = parse_devices(settings.devices);
+  options.replicas_per_device = static_cast<int>(settings.replicas_per_device);
+  options.precision = settings.precision;
+  options.threads = static_cast<int>(settings.threads);
+  options.warmup = settings.warmup;
+  options.share_pool = settings.share_pool;
+  return options;
+}
+
+VoiceOptions voice_options(const Settings& settings) {
+  VoiceOptions options;
+  options.speaker.path = settings.voice;
+  options.emotion.path = settings.emotion_audio;
+  options.max_prompt_seconds = static_cast<double>(settings.max_prompt_ns) / GST_SECOND;
+  return options;
+}
+
+Utterance make_utterance(const Settings& settings, std::string text, bool from_pad) {
+  Utterance utterance;
+  utterance.from_pad = from_pad;
+  utterance.gap_samples = samples_in(settings.segment_gap_ns);
+  utterance.voice = voice_options(settings);
+  utterance.options.generation = settings.generation;
+  utterance.options.seed = settings.seed >= 0 ? settings.seed : draw_seed();
+  utterance.options.first_segment_tokens = static_cast<int>(settings.first_segment_tokens);
+  utterance.options.glossary_path = settings.glossary;
+  // C strings in text buffers often carry their terminator; inside a text it is as good as a space.
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  try {
+    utterance.options.emotion = emotion_options(settings);
+    size_t invalid = find_invalid_utf8(text);
+    if (invalid != std::string::npos) {
+      throw Error(ErrorCode::kTextDecode,
+                  "The text is not valid UTF-8 at byte " + std::to_string(invalid) + " of " +
+                      std::to_string(text.size()) + "; convert it to UTF-8.");
+    }
+  } catch (const Error& error) {
+    utterance.error = error;
+    utterance.error->text_id = 1;  // marks it as the error of one text
+  }
+  utterance.text = std::move(text);
+  return utterance;
+}
+
+uint64_t samples_in(guint64 nanoseconds) {
+  return gst_util_uint64_scale_round(nanoseconds, kSampleRateHz, GST_SECOND);
+}
+
+}  // namespace indextts2

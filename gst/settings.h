@@ -1,0 +1,77 @@
+// The element's properties as one plain struct, and what the engine is given of them.
+#pragma once
+
+#include <glib.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "indextts2/engine.h"
+
+namespace indextts2 {
+
+enum class OnError { kFail, kSkip };
+
+// Copied under the element's settings mutex, then used; a default here is the default of the
+// property.
+struct Settings {
+  // The model: read when the element goes to PAUSED.
+  std::string model_path;        // empty: the bundled voice
+  std::string devices = "auto";  // comma-separated
+  Schedule schedule = Schedule::kRoundRobin;
+  guint threads = 0;  // of one replica; 0: all cores
+  guint replicas_per_device = 1;
+  Precision precision = Precision::kAuto;
+  guint prefetch = 0;  // segments; 0: replicas * batch + 2
+  gboolean warmup = TRUE;
+  gboolean share_pool = TRUE;
+
+  // The text.
+  std::optional<std::string> text;
+  std::optional<std::string> location;  // path or file:// URI
+  guint max_text_bytes = 1 << 20;       // 0: no limit
+  OnError on_error = OnError::kFail;
+
+  // How a text is spoken: copied for each text when it is accepted.
+  std::string voice;  // empty: the model's first prompt
+  guint64 max_prompt_ns = 15000000000;
+  std::string emotion_audio;
+  double emotion_alpha = 1.0;
+  gboolean emotion_random = FALSE;
+  std::vector<double> emotion_vector;  // 0 or 8 values
+  gint64 seed = -1;                    // < 0: drawn for each text
+  GenerationOptions generation;        // unset: the model's own value
+  std::string glossary;
+  guint first_segment_tokens = 0;
+  guint64 segment_gap_ns = 200000000;
+
+  // The audio buffers.
+  guint64 buffer_duration_ns = 20000000;  // 0: one buffer per segment
+};
+
+// One text, with the values that were in force when it was accepted.
+struct Utterance {
+  std::string text;
+  VoiceOptions voice;
+  SpeakOptions options;  // options.seed >= 0, so that the text can be spoken again alike
+  uint64_t gap_samples =
+      0;  // silence before each of its segments, except at the start of the stream
+  bool from_pad = false;
+  std::optional<Error> error;  // it cannot be spoken: told when its turn comes
+};
+
+// The first voice and model of `settings` as the engine takes them. Throws Error{kSettings}.
+EngineOptions engine_options(const Settings& settings, const std::string& model_dir);
+VoiceOptions voice_options(const Settings& settings);
+
+// Snapshot for one text. Bad settings and bad UTF-8 are kept as the utterance's error.
+Utterance make_utterance(const Settings& settings, std::string text, bool from_pad);
+
+// "cuda:0, cpu" -> {"cuda:0", "cpu"}. Throws Error{kSettings} when nothing is named.
+std::vector<std::string> parse_devices(const std::string& devices);
+
+// Samples in a time, rounded to the nearest.
+uint64_t samples_in(guint64 nanoseconds);
+
+}  // namespace indextts2

@@ -1,0 +1,21 @@
+// The read-only properties: `stats` and `available-devices`.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <string>
+#include <vector>
+
+#include "settings.h"
+#include "speech_stream.h"
+
+namespace indextts2 {
+
+// "indextts2/stats": totals, `devices` (array of structures, one per replica) and `generation`
+// (values in force for the next text). Never waits for speech.
+GstStructure* make_stats(const StreamStats& stream, const Settings& settings);
+
+// One line per device: id, name, total MiB, free MiB.
+std::string describe_devices(const std::vector<DeviceInfo>& devices);
+
+}  // namespace indextts2

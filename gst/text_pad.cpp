@@ -1,0 +1,180 @@
+// Pad functions of `sink`.
+#include "text_pad.h"
+
+#include <memory>
+#include <utility>
+
+namespace indextts2 {
+namespace {
+
+TextPad* text_pad_of(GstPad* pad) {
+  return static_cast<TextPad*>(gst_pad_get_element_private(pad));
+}
+
+struct BufferUnref {
+  void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
+};
+struct EventUnref {
+  void operator()(GstEvent* event) const { gst_event_unref(event); }
+};
+
+std::string bytes_of(GstBuffer* buffer) {
+  std::string bytes(gst_buffer_get_size(buffer), '\0');
+  bytes.resize(gst_buffer_extract(buffer, 0, &bytes[0], bytes.size()));
+  return bytes;
+}
+
+}  // namespace
+
+TextPad::TextPad(TextPadHost host, GstPadTemplate* pad_template) : host_(std::move(host)) {
+  pad_ = gst_pad_new_from_template(pad_template, "sink");
+  gst_object_ref_sink(pad_);
+  gst_pad_set_element_private(pad_, this);
+  gst_pad_set_chain_function(pad_, GST_DEBUG_FUNCPTR(on_chain));
+  gst_pad_set_event_function(pad_, GST_DEBUG_FUNCPTR(on_event));
+  gst_pad_set_query_function(pad_, GST_DEBUG_FUNCPTR(on_query));
+  gst_pad_set_activatemode_function(pad_, GST_DEBUG_FUNCPTR(on_activate));
+  // No link across the element: the defaults would send upstream's events and queries through.
+  gst_pad_set_iterate_internal_links_function(
+      pad_, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
+  g_signal_connect(pad_, "linked", G_CALLBACK(on_linked), this);
+  g_signal_connect(pad_, "unlinked", G_CALLBACK(on_unlinked), this);
+}
+
+TextPad::~TextPad() {
+  g_signal_handlers_disconnect_by_data(pad_, this);
+  gst_pad_set_element_private(pad_, nullptr);
+  gst_object_unref(pad_);
+}
+
+void TextPad::on_linked(GstPad*, GstPad*, TextPad* self) {
+  self->host_.stream->set_pad(/*linked=*/true, /*ended=*/false);
+}
+
+void TextPad::on_unlinked(GstPad*, GstPad*, TextPad* self) {
+  self->host_.stream->set_pad(/*linked=*/false, /*ended=*/false);
+}
+
+gboolean TextPad::on_activate(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  TextPad* self = text_pad_of(pad);
+  // Deactivation waits for a chain that may be waiting for space.
+  self->host_.stream->set_pad_flushing(!active);
+  if (active) self->reset();
+  return TRUE;
+}
+
+void TextPad::reset() {
+  cutter_.clear();
+  is_markup_ = false;
+  has_times_ = true;
+  warned_of_tags_ = false;
+}
+
+GstFlowReturn TextPad::on_chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
+  std::unique_ptr<GstBuffer, BufferUnref> owned(buffer);
+  TextPad* self = text_pad_of(pad);
+  return guarded(*self->host_.reporter, GST_FLOW_ERROR, [&] { return self->take_buffer(buffer); });
+}
+
+GstFlowReturn TextPad::take_buffer(GstBuffer* buffer) {
+  std::vector<std::string> texts;
+  cutter_.push(bytes_of(buffer), has_times_ && GST_BUFFER_PTS_IS_VALID(buffer),
+               host_.settings().max_text_bytes, &texts);
+  return submit(std::move(texts));
+}
+
+// Waits for space for each text.
+GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
+  for (std::string& text : texts) {
+    bool unknown_tag = false;
+    if (is_markup_) text = strip_markup(text, &unknown_tag);
+    if (unknown_tag && !std::exchange(warned_of_tags_, true)) {
+      host_.reporter->warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT},
+                              "The text has tags that Pango markup does not know; all such tags "
+                              "are left out.");
+    }
+    switch (host_.stream->accept(make_utterance(host_.settings(), std::move(text), true),
+                                 /*may_wait=*/true)) {
+      case SpeechStream::Accepted::kYes:
+        break;
+      case SpeechStream::Accepted::kEnded:
+        return GST_FLOW_EOS;
+      case SpeechStream::Accepted::kFull:
+      case SpeechStream::Accepted::kFlushing:
+      case SpeechStream::Accepted::kNotStarted:
+        return GST_FLOW_FLUSHING;
+    }
+  }
+  return GST_FLOW_OK;
+}
+
+gboolean TextPad::on_event(GstPad* pad, GstObject*, GstEvent* event) {
+  TextPad* self = text_pad_of(pad);
+  return guarded(*self->host_.reporter, static_cast<gboolean>(FALSE),
+                 [&] { return self->take_event(event); });
+}
+
+gboolean TextPad::take_segment(GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format != GST_FORMAT_TIME && segment->format != GST_FORMAT_BYTES) {
+    host_.reporter->error({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT},
+                          std::string("The text arrives in a segment of format ") +
+                              gst_format_get_name(segment->format) + "; expected time or bytes.");
+    return FALSE;
+  }
+  has_times_ = segment->format == GST_FORMAT_TIME;
+  return TRUE;
+}
+
+gboolean TextPad::take_event(GstEvent* event) {
+  std::unique_ptr<GstEvent, EventUnref> owned(event);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START:
+      host_.stream->set_pad(linked(), /*ended=*/false);
+      return TRUE;
+    case GST_EVENT_CAPS: {
+      GstCaps* caps = nullptr;
+      gst_event_parse_caps(event, &caps);
+      const char* format = gst_structure_get_string(gst_caps_get_structure(caps, 0), "format");
+      is_markup_ = g_strcmp0(format, "pango-markup") == 0;
+      return TRUE;
+    }
+    case GST_EVENT_SEGMENT:
+      return take_segment(event);
+    case GST_EVENT_EOS: {
+      std::vector<std::string> texts;
+      cutter_.finish(&texts);
+      submit(std::move(texts));
+      host_.stream->set_pad(linked(), /*ended=*/true);
+      return TRUE;
+    }
+    case GST_EVENT_FLUSH_START: {
+      host_.stream->set_pad_flushing(true);
+      const gboolean flushed = host_.flush(owned.release());
+      host_.stream->cancel_pad_texts();
+      return flushed;
+    }
+    case GST_EVENT_FLUSH_STOP:
+      cutter_.clear();
+      host_.stream->set_pad_flushing(false);
+      host_.stream->set_pad(linked(), /*ended=*/false);
+      return host_.flush(owned.release());
+    default:
+      if (GST_EVENT_IS_SERIALIZED(event)) return TRUE;
+      return host_.forward(owned.release());
+  }
+}
+
+gboolean TextPad::on_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_CAPS:
+    case GST_QUERY_ACCEPT_CAPS:
+      return gst_pad_query_default(pad, parent, query);
+    default:
+      return FALSE;
+  }
+}
+
+}  // namespace indextts2

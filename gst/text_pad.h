@@ -1,0 +1,61 @@
+// The request pad `sink`: text/x-raw in, utterances to the stream. Nothing of upstream's flow
+// reaches the src pad.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <functional>
+#include <vector>
+
+#include "errors.h"
+#include "settings.h"
+#include "speech_stream.h"
+#include "utterance_cutter.h"
+
+namespace indextts2 {
+
+// What the pad needs of its element.
+struct TextPadHost {
+  SpeechStream* stream;
+  Reporter* reporter;
+  std::function<Settings()> settings;  // a copy of those in force
+  std::function<gboolean(GstEvent*)>
+      flush;  // FLUSH_START and FLUSH_STOP (taken) to the source side
+  std::function<gboolean(GstEvent*)> forward;  // other out-of-band events (taken) downstream
+};
+
+// Thread-safety: the pad's own locks; link state from any thread.
+class TextPad {
+ public:
+  TextPad(TextPadHost host,
+          GstPadTemplate* pad_template);  // an inactive pad, not yet in an element
+  ~TextPad();
+  TextPad(const TextPad&) = delete;
+
+  GstPad* pad() const { return pad_; }
+  bool linked() const { return gst_pad_is_linked(pad_); }
+
+ private:
+  static GstFlowReturn on_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer);
+  static gboolean on_event(GstPad* pad, GstObject* parent, GstEvent* event);
+  static gboolean on_query(GstPad* pad, GstObject* parent, GstQuery* query);
+  static gboolean on_activate(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active);
+  static void on_linked(GstPad* pad, GstPad* peer, TextPad* self);
+  static void on_unlinked(GstPad* pad, GstPad* peer, TextPad* self);
+
+  GstFlowReturn take_buffer(GstBuffer* buffer);
+  GstFlowReturn submit(std::vector<std::string> texts);
+  gboolean take_event(GstEvent* event);
+  gboolean take_segment(GstEvent* event);
+  void reset();
+
+  const TextPadHost host_;
+  GstPad* pad_;  // owned
+  // Under the pad's stream lock.
+  UtteranceCutter cutter_;
+  bool is_markup_ = false;
+  bool has_times_ = true;  // the segment is in time; in bytes, timestamps mean nothing
+  bool warned_of_tags_ = false;
+};
+
+}  // namespace indextts2

@@ -1,0 +1,130 @@
+// Runs indextts2src in a pipeline and keeps what comes out of it: sound, events of the src pad, bus
+// messages.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <condition_variable>
+#include <initializer_list>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace player {
+
+struct Properties {
+  using Property = std::pair<std::string, std::string>;
+  Properties(std::initializer_list<Property> list) : all(list) {}
+  std::vector<Property> all;
+};
+
+// One buffer of the src pad, without its bytes.
+struct Piece {
+  GstClockTime pts, duration;
+  guint64 offset, offset_end;
+  size_t bytes;
+  bool gap, discont;
+};
+
+struct Report {
+  GstMessageType type;
+  GQuark domain;
+  gint code;
+  std::string text;
+  std::string debug;
+};
+
+// indextts2src ! fakesink. Thread-safety: one thread; it listens to the streaming thread by itself.
+class Player {
+ public:
+  // Properties of the element, as in a launch line. `caps` go between element and sink.
+  explicit Player(const Properties& properties, const char* caps = nullptr);
+  ~Player();
+  Player(const Player&) = delete;
+
+  GstElement* element() const { return element_; }
+  GstElement* pipeline() const { return pipeline_; }
+  GstElement* sink() const { return sink_; }
+  void set(const std::string& name, const std::string& value);
+
+  // False when the change failed; waits for its end.
+  bool go_to(GstState state, int timeout_s = 10);
+  // Waits for EOS (true) or an ERROR (false) on the bus; fails the test when neither comes.
+  bool wait_end(int timeout_s = 20);
+  // PLAYING, wait_end().
+  bool play() { return go_to(GST_STATE_PLAYING) && wait_end(); }
+  // Waits until `samples` samples have left the element.
+  bool wait_samples(size_t samples, int timeout_s = 10);
+
+  // What has come so far.
+  std::vector<char> bytes();
+  std::vector<float> floats();
+  std::vector<Piece> pieces();
+  std::vector<GstEventType> events();  // of the src pad, downstream
+  std::vector<GstSegment> segments();
+  std::vector<Report> reports(GstMessageType type);
+  int count(GstMessageType type);
+  // Forgets sound and events, not messages.
+  void forget();
+  // Answers a message of the bus, called on the thread that posts it.
+  void on_message(void (*function)(GstMessage*, void*), void* data);
+
+ private:
+  static GstPadProbeReturn on_flow(GstPad*, GstPadProbeInfo* info, gpointer self);
+  static GstBusSyncReply on_sync_message(GstBus*, GstMessage* message, gpointer self);
+
+  GstElement* pipeline_;
+  GstElement* element_;
+  GstElement* sink_;
+  std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  std::vector<char> bytes_;
+  std::vector<Piece> pieces_;
+  std::vector<GstEventType> events_;
+  std::vector<GstSegment> segments_;
+  std::vector<Report> reports_;
+  int ends_ = 0, errors_ = 0;
+  void (*function_)(GstMessage*, void*) = nullptr;
+  void* data_ = nullptr;
+};
+
+// Feeds the sink pad of a Player from the test's thread.
+class Feeder {
+ public:
+  // `format`: utf8, pango-markup, or nullptr for no CAPS event. No SEGMENT for
+  // GST_FORMAT_UNDEFINED.
+  Feeder(Player& player, const char* format = "utf8", GstFormat segment = GST_FORMAT_TIME);
+  ~Feeder();
+  Feeder(const Feeder&) = delete;
+  GstFlowReturn push(const std::string& text, GstClockTime pts = GST_CLOCK_TIME_NONE);
+  bool event(GstEvent* event) { return gst_pad_push_event(pad_, event); }
+  bool end() { return event(gst_event_new_eos()); }
+  bool link();
+  void unlink();
+  GstPad* peer() const { return peer_; }
+
+ private:
+  Player& player_;
+  GstPad* pad_;
+  GstPad* peer_;
+  const std::string format_;
+  const GstFormat segment_;
+};
+
+// Texts in the sound: runs of one frequency that are parted by silence, each as its frequency in
+// Hz.
+std::vector<int> frequencies(const std::vector<float>& samples);
+// The frequency in which the tone engine speaks one segment.
+int frequency_of(const std::string& text);
+
+// What the tone engine wrote down since the last call: JSON lines.
+std::string tone_record();
+// Engines, sessions and voices alive; waits up to 5 s for them to go.
+bool tone_all_gone();
+
+double seconds_now();
+GstState state_of(GstElement* element);
+std::string write_file(const std::string& name, const std::string& bytes);
+
+}  // namespace player
