@@ -5,19 +5,14 @@
 #include <vector>
 
 #include "golden.h"
+#include "model_weights.h"
 #include "modules/unified_voice.h"
-#include "stages/code_generator.h"
-#include "weights/config.h"
-#include "weights/model_files.h"
-#include "weights/weights.h"
 
 namespace indextts2 {
 
 inline std::shared_ptr<const UnifiedVoice> load_speech_model(const GoldenCase& golden) {
-  const ModelFiles files = find_model_files(golden.model_dir(), "");
-  WeightsOptions options;
-  options.device = golden.device();
-  return std::make_shared<const UnifiedVoice>(Weights(open_checkpoint(files.gpt), options),
+  const ModelFiles files = model_files(golden);
+  return std::make_shared<const UnifiedVoice>(model_weights(golden, files.gpt),
                                               read_model_config(files).gpt);
 }
 
