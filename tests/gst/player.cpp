@@ -116,14 +116,17 @@ GstPadProbeReturn Player::on_flow(GstPad*, GstPadProbeInfo* info, gpointer data)
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER) {
     GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
     size_t size = gst_buffer_get_size(buffer), old = self->bytes_.size();
-    self->bytes_.resize(old + size);
-    gst_buffer_extract(buffer, 0, self->bytes_.data() + old, size);
+    if (self->keep_bytes_) {
+      self->bytes_.resize(old + size);
+      gst_buffer_extract(buffer, 0, self->bytes_.data() + old, size);
+    }
     self->pieces_.push_back({GST_BUFFER_PTS(buffer), GST_BUFFER_DURATION(buffer),
                              GST_BUFFER_OFFSET(buffer), GST_BUFFER_OFFSET_END(buffer), size,
                              GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) != 0,
                              GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT) != 0});
   } else {
     GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) self->clear();
     self->events_.push_back(GST_EVENT_TYPE(event));
     if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
       GstSegment segment;
@@ -197,11 +200,30 @@ int Player::count(GstMessageType type) { return static_cast<int>(reports(type).s
 
 void Player::forget() {
   std::lock_guard<std::mutex> lock(mutex_);
+  clear();
+}
+
+void Player::clear() {
   bytes_.clear();
   pieces_.clear();
   events_.clear();
   segments_.clear();
   ends_ = 0;
+}
+
+bool Player::seek(GstClockTime start, GstSeekFlags flags, GstClockTime stop, double rate) {
+  return gst_element_seek(pipeline_, rate, GST_FORMAT_TIME, flags, GST_SEEK_TYPE_SET,
+                          static_cast<gint64>(start), GST_SEEK_TYPE_SET, static_cast<gint64>(stop));
+}
+
+std::string Player::stats() {
+  GstStructure* stats = nullptr;
+  g_object_get(element_, "stats", &stats, nullptr);
+  gchar* text = gst_structure_to_string(stats);
+  std::string copy = text;
+  g_free(text);
+  gst_structure_free(stats);
+  return copy;
 }
 
 Feeder::Feeder(Player& player, const char* format, GstFormat segment)

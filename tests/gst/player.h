@@ -57,9 +57,10 @@ class Player {
   // Waits until `samples` samples have left the element.
   bool wait_samples(size_t samples, int timeout_s = 10);
 
-  // What has come so far.
+  // What has come so far; since the last FLUSH_STOP, where there was one.
   std::vector<char> bytes();
   std::vector<float> floats();
+  std::string stats();  // as gst_structure_to_string writes it
   std::vector<Piece> pieces();
   std::vector<GstEventType> events();  // of the src pad, downstream
   std::vector<GstSegment> segments();
@@ -67,10 +68,16 @@ class Player {
   int count(GstMessageType type);
   // Forgets sound and events, not messages.
   void forget();
+  // From now on: no bytes(), only the rest.
+  void keep_no_bytes() { keep_bytes_ = false; }
+  // TIME, FLUSH; false: refused.
+  bool seek(GstClockTime start, GstSeekFlags flags = GST_SEEK_FLAG_FLUSH,
+            GstClockTime stop = GST_CLOCK_TIME_NONE, double rate = 1.0);
   // Answers a message of the bus, called on the thread that posts it.
   void on_message(void (*function)(GstMessage*, void*), void* data);
 
  private:
+  void clear();  // with mutex_ held
   static GstPadProbeReturn on_flow(GstPad*, GstPadProbeInfo* info, gpointer self);
   static GstBusSyncReply on_sync_message(GstBus*, GstMessage* message, gpointer self);
 
@@ -85,6 +92,7 @@ class Player {
   std::vector<GstSegment> segments_;
   std::vector<Report> reports_;
   int ends_ = 0, errors_ = 0;
+  bool keep_bytes_ = true;
   void (*function_)(GstMessage*, void*) = nullptr;
   void* data_ = nullptr;
 };
