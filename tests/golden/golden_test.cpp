@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "ops/runtime.h"
+#include "pool/device.h"
 
 namespace indextts2 {
 namespace fs = std::filesystem;
@@ -19,8 +21,8 @@ std::map<std::string, GoldenFunction>& golden_functions() {
 
 namespace {
 
-// The model that a case runs on: params.model (relative to the golden folder or to the project), else the one folder
-// inside the golden folder that holds a config.yaml.
+// The model that a case runs on: params.model (relative to the golden folder or to the project),
+// else the one folder inside the golden folder that holds a config.yaml.
 std::string find_model(const std::string& folder, const nlohmann::json& entry) {
   if (entry.contains("params") && entry["params"].contains("model")) {
     const std::string model = entry["params"]["model"];
@@ -138,7 +140,16 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: golden_test FOLDER [DEVICE [CASE...]]\n");
     return 2;
   }
-  const at::Device device(argc > 2 ? argv[2] : "cpu");
+  const std::string name = argc > 2 ? argv[2] : "cpu";
+  try {
+    // Loads the CUDA library before the first tensor operation; without one, says why.
+    indextts2::resolve_devices({name}, 1);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "golden_test: %s\n", error.what());
+    return 2;
+  }
+  const at::Device device(name);
+  if (device.is_cuda()) indextts2::allow_tf32(false);
   const std::set<std::string> wanted(argv + std::min(argc, 3), argv + argc);
   return indextts2::run_folder(argv[1], device, wanted);
 }
