@@ -42,6 +42,17 @@ KvShape Gpt2::kv_shape() const {
   return {static_cast<int64_t>(layers_.size()), heads_, width_ / heads_};
 }
 
+int64_t Gpt2::weight_bytes() const {
+  size_t bytes = 0;
+  for (const Layer& layer : layers_) {
+    for (const Linear* linear :
+         {&layer.c_attn, &layer.attn_c_proj, &layer.c_fc, &layer.mlp_c_proj}) {
+      bytes += linear->weight.nbytes();
+    }
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 at::Tensor Gpt2::forward(const at::Tensor& input, KvCache* cache) const {
   const int64_t positions = input.size(1);
   if (cache != nullptr) cache->extend_prefix(positions);

@@ -32,6 +32,7 @@ class Gpt2 {
 
   KvShape kv_shape() const;
   int64_t width() const { return width_; }
+  int64_t weight_bytes() const;  // of the layers' matrices: what a step reads
 
  private:
   struct Layer {

@@ -7,9 +7,15 @@
 #include "core/error.h"
 #include "ops/mask.h"
 #include "ops/row_linear.h"
+#include "ops/serial_scope.h"
 
 namespace indextts2 {
 namespace {
+
+// Weights that one core reads in a few milliseconds; sharing that between cores gains less than
+// waiting for each other costs. It depends on the model alone, so that results do not depend on the
+// machine.
+constexpr int64_t kSerialBytes = 64 << 20;
 
 Linear take_float_linear(const Weights& weights, int64_t in, int64_t out) {
   at::Tensor weight = weights.take_float("weight", {out, in});
@@ -43,7 +49,8 @@ UnifiedVoice::UnifiedVoice(const Weights& weights, const GptConfig& config)
       mel_pos_embedding_(weights.scope("mel_pos_embedding.emb"), kAny, gpt_.width()),
       speed_emb_(weights.scope("speed_emb"), 2, gpt_.width()),
       mel_head_(take_float_linear(weights.scope("mel_head"), gpt_.width(),
-                                  mel_embedding_.weight.size(0))) {
+                                  mel_embedding_.weight.size(0))),
+      serial_(gpt_.weight_bytes() < kSerialBytes) {
   check_row("start_text_token", config.start_text_token, text_embedding_);
   check_row("stop_text_token", config.stop_text_token, text_embedding_);
   check_row("start_mel_token", config.start_mel_token, mel_embedding_);
@@ -105,6 +112,7 @@ at::Tensor UnifiedVoice::logits(const at::Tensor& hidden) const {
 }
 
 at::Tensor UnifiedVoice::prefill(const at::Tensor& prefix, KvCache& cache) const {
+  const SerialScope serial(serial_);
   const at::Tensor start = code_rows({config_.start_mel_token}, {0}).unsqueeze(0);
   const at::Tensor hidden = gpt_.forward(join_rows({prefix, start}), &cache);
   return logits(hidden.select(1, hidden.size(1) - 1));
@@ -112,6 +120,7 @@ at::Tensor UnifiedVoice::prefill(const at::Tensor& prefix, KvCache& cache) const
 
 at::Tensor UnifiedVoice::step(const std::vector<int64_t>& tokens, const std::vector<int64_t>& steps,
                               const std::vector<KvCache*>& caches) const {
+  const SerialScope serial(serial_);
   // Position 1 is never used while decoding: the reference counts the start code twice.
   std::vector<int64_t> positions = steps;
   for (int64_t& position : positions) position += 1;
@@ -121,6 +130,7 @@ at::Tensor UnifiedVoice::step(const std::vector<int64_t>& tokens, const std::vec
 at::Tensor UnifiedVoice::latent(const at::Tensor& conditioning,
                                 const std::vector<int32_t>& text_ids,
                                 const std::vector<int64_t>& codes) const {
+  const SerialScope serial(serial_);
   std::vector<int64_t> ids(text_ids.begin(), text_ids.end());
   ids.insert(ids.begin(), config_.start_text_token);
   ids.push_back(config_.stop_text_token);

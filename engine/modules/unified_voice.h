@@ -61,6 +61,7 @@ class UnifiedVoice {
   LayerNorm final_norm_;
   Embedding text_embedding_, text_pos_embedding_, mel_embedding_, mel_pos_embedding_, speed_emb_;
   Linear mel_head_;  // float32 whatever the weights' dtype
+  bool serial_;      // small enough for Note [Serial decoding] to hold
 };
 
 }  // namespace indextts2

@@ -2,6 +2,7 @@
 // precision.
 #include "ops/activation.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,6 +11,7 @@
 #include "ops/attention.h"
 #include "ops/mask.h"
 #include "ops/row_linear.h"
+#include "ops/serial_scope.h"
 
 namespace indextts2 {
 namespace {
@@ -157,6 +159,22 @@ TEST(RowLinear, GivesWhatTheLayerGives) {
 TEST(RowLinear, TakesOtherTypes) {
   const Linear layer(noise({8, 4}, 5).to(at::kBFloat16), noise({8}, 6).to(at::kBFloat16));
   EXPECT_EQ(linear_rows(layer, noise({3, 4}).to(at::kBFloat16)).scalar_type(), at::kBFloat16);
+}
+
+TEST(SerialScope, RestoresTheThreadCount) {
+  const Linear layer(noise({300, 200}, 5), noise({300}, 6));
+  const at::Tensor x = noise({64, 200}), want = layer(x);
+  const int before = at::get_num_threads();
+  {
+    const SerialScope serial(true);
+    EXPECT_EQ(at::get_num_threads(), 1);
+    {
+      const SerialScope off(false);
+      EXPECT_EQ(at::get_num_threads(), 1);
+    }
+    EXPECT_LT(layer(x).sub(want).abs().max().item<float>(), 1e-4f);
+  }
+  EXPECT_EQ(at::get_num_threads(), before);
 }
 
 }  // namespace
