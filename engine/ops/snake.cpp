@@ -16,7 +16,7 @@
 namespace indextts2 {
 namespace {
 
-constexpr double kEps = 1e-9;  // model.md A19
+constexpr double kEps = 1e-9;
 
 std::array<float, kSnakeTaps> taps(const at::Tensor& filter, float factor) {
   std::array<float, kSnakeTaps> values;

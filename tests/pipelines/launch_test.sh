@@ -33,4 +33,7 @@ for setting in "devices=cpu" "devices=cpu:3" "devices=cpu:3 prefetch=1" "devices
   check "speaks with $setting" launch indextts2src $setting threads=1 seed=5 max-segment-tokens=40 text="$long" ! filesink location="order.raw.$((++n))"
   check "equals the first" cmp order.raw.1 "order.raw.$n"
 done
+# The program of docs/embedding.md.
+check "a program without GStreamer speaks" sh -c "'$root/build/pipelines/embed' '$root/models/compact-en' 'Good morning.' >embed.f32"
+check "and writes sound" test "$(stat -c %s embed.f32)" -gt 60000
 finish
