@@ -28,7 +28,7 @@ run_suite() {  # FOLDER SUITE
   local folder="$1" suite="$2" log ok bad
   log="$(mktemp)"
   printf '== %s (%s)\n' "$suite" "${folder#"$project_root"/}"
-  meson test -C "$folder" --no-rebuild --print-errorlogs --suite "$suite" >"$log" 2>&1
+  meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 10 --suite "$suite" >"$log" 2>&1
   # A test that names why it left something out says so in its log; nothing is skipped silently.
   grep -hE '^ *(left out|SKIP)' "$folder/meson-logs/testlog.txt" | sort -u
   grep -E '^ *[0-9]+/[0-9]+ ' "$log"
