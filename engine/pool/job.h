@@ -10,9 +10,14 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/stop_token.h"
 
 namespace indextts2 {
+
+inline std::exception_ptr cancelled_error() {
+  return std::make_exception_ptr(Error(ErrorCode::kCancelled, "cancelled"));
+}
 
 // Counters of one replica, as stats show them.
 struct ReplicaCounters {
@@ -67,7 +72,8 @@ class ReplicaLedger {
   double busy_since_ = 0;
 };
 
-// One request on its way through a pool. Thread-safety: deliver, fail, over, stop from any thread.
+// One request on its way through a pool. Thread-safety: safe once it was drawn; before, it belongs
+// to its queue.
 template <typename Request, typename Result>
 class Job {
  public:

@@ -120,7 +120,7 @@ class JobQueue {
       for (const auto& orphan : lost) orphan->fail(dropped());
       if (!job) continue;
       if (job->was_drawn_) return handle(job);
-      job->fail(std::make_exception_ptr(Error(ErrorCode::kCancelled, "cancelled")));
+      job->fail(cancelled_error());
     }
   }
 

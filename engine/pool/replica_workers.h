@@ -44,9 +44,8 @@ class ReplicaWorkers : public Mortal {
       std::lock_guard<std::mutex> lock(mutex_);
       closing_.request_stop();
     }
-    const auto cancelled = closed_error();
     for (const auto& worker : workers_) {
-      for (const auto& job : worker->queue.close()) job->fail(cancelled);
+      for (const auto& job : worker->queue.close()) job->fail(cancelled_error());
     }
   }
   void join() noexcept override {
@@ -64,7 +63,6 @@ class ReplicaWorkers : public Mortal {
   void wait_ready(const StopToken& stop, const std::function<void(size_t)>& on_ready) {
     gate_.wait(workers_.size(), stop, on_ready);
   }
-
   void submit(const std::shared_ptr<J>& job, Dispatch dispatch) {
     std::exception_ptr error;
     {
@@ -92,23 +90,15 @@ class ReplicaWorkers : public Mortal {
     bool alive = true;
   };
 
-  static std::exception_ptr closed_error() {
-    return std::make_exception_ptr(
-        Error(ErrorCode::kCancelled, "cancelled: the engine is being closed"));
-  }
-
   // Under mutex_. Returns why there is no place.
   std::exception_ptr place(const std::shared_ptr<J>& job, Dispatch dispatch, uint64_t turn) {
-    std::vector<ReplicaState> states(workers_.size());
-    for (size_t i = 0; i < workers_.size(); ++i) {
-      states[i].alive = workers_[i]->alive;
-      if (dispatch == Dispatch::kLeastWork) {
-        states[i].outstanding = workers_[i]->queue.ledger()->counters().outstanding;
-      }
+    std::vector<ReplicaState> states;
+    for (const auto& worker : workers_) {
+      states.push_back({worker->alive, worker->queue.ledger()->counters().outstanding});
     }
     const size_t i = pick_replica(dispatch, turn, states);
     if (i == kNoReplica) return failure_;
-    return workers_[i]->queue.push(job) ? nullptr : closed_error();
+    return workers_[i]->queue.push(job) ? nullptr : cancelled_error();
   }
 
   // A worker's life, on its thread.
@@ -119,17 +109,16 @@ class ReplicaWorkers : public Mortal {
       replica = worker.factory(closing_.token());
       gate_.built();
       replica->serve(worker.queue);
-      error = worker.queue.closed()
-                  ? closed_error()
-                  : std::make_exception_ptr(Error(
-                        ErrorCode::kInternal, "pool: a replica stopped serving; this is a bug"));
+      if (!worker.queue.closed()) {
+        throw Error(ErrorCode::kInternal, "pool: a replica stopped serving; this is a bug");
+      }
+      error = cancelled_error();
     } catch (...) {
       error = std::current_exception();
     }
     worker.queue.fail_drawn(error);
     retire(worker, error);
-    // At exit, freeing gigabytes, graphs and streams of libraries that go too is wasted time and a
-    // danger.
+    // At exit the libraries that it uses are going, too.
     if (reaper::exiting()) reaper::leak(std::shared_ptr<Replica>(std::move(replica)));
   }
 

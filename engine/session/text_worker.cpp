@@ -158,7 +158,7 @@ void TextWorker::read_one() {
   found(std::move(segment));
 }
 
-// False: the text is over.
+// False: the text is over, or the session.
 bool TextWorker::load_voice() {
   try {
     text_->voice = backend_->load_voice(CallbackGate::guard(*text_->voice_options, gate_),
@@ -166,6 +166,7 @@ bool TextWorker::load_voice() {
     return true;
   } catch (...) {
     if (!is_cancelled(std::current_exception())) throw;
+    if (text_->stop.stop_requested()) return false;
     // The stop of the voice options: the user's way to give the text up.
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (!text_->over) state_->abandon(*text_);

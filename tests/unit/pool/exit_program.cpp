@@ -1,0 +1,118 @@
+// Ends in one of several ways while a pool is at work. Exit status 0: no thread outlived what it
+// uses.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "fake_replica.h"
+#include "pool/replica_pool.h"
+
+namespace indextts2 {
+namespace {
+
+using Pool = ReplicaPool<FakeReplica, FakeJob>;
+
+std::atomic<bool> g_library_gone{false};
+
+// Stands for the statics of a library below: registered before the pool is opened, so it runs after
+// the pool's handler.
+void end_of_library() {
+  g_library_gone = true;
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+}
+
+void use_library() {
+  if (g_library_gone) _exit(3);
+}
+
+std::vector<Pool::Factory> busy_factories(int count) {
+  std::vector<Pool::Factory> all;
+  for (int i = 0; i < count; ++i) {
+    all.push_back([](const StopToken&) {
+      return std::make_unique<FakeReplica>([](FakeJob& job) {
+        for (int step = 0; step < 50 && !job.stop_requested(); ++step) {
+          use_library();
+          std::this_thread::sleep_for(std::chrono::microseconds(200));
+        }
+      });
+    });
+  }
+  return all;
+}
+
+void submit_many(Pool& pool, const FakeJob::Done& done) {
+  for (int i = 0; i < 1000; ++i) {
+    pool.submit(std::make_shared<FakeJob>(i, StopToken(), 1.0, done), Dispatch::kRoundRobin);
+  }
+}
+
+[[noreturn]] void sleep_for_ever() {
+  for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
+int fork_and_wait() {
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      Pool::open(busy_factories(1));
+    } catch (const Error& error) {
+      if (error.code == ErrorCode::kLibraryInit) std::exit(0);
+    }
+    std::exit(4);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 5;
+}
+
+int run(const std::string& mode) {
+  std::atexit(end_of_library);
+  if (mode == "opening") {
+    std::vector<Pool::Factory> slow = {[](const StopToken& closing) {
+      while (!closing.stop_requested()) {
+        use_library();
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+      }
+      return std::make_unique<FakeReplica>();
+    }};
+    std::thread([slow] {
+      try {
+        Pool::open(slow);
+      } catch (const Error&) {
+      }
+      sleep_for_ever();
+    }).detach();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::exit(0);
+  }
+  auto pool = Pool::open(busy_factories(8));
+  submit_many(*pool, [mode](int value, std::exception_ptr) {
+    if (mode == "worker" && value == 100) std::exit(0);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  if (mode == "worker") sleep_for_ever();
+  if (mode == "closing") pool = nullptr;
+  if (mode == "leaked") new std::shared_ptr<Pool>(pool);
+  if (mode == "fork") return fork_and_wait();
+  if (mode == "exit" || mode == "closing" || mode == "leaked") std::exit(0);
+  return 0;
+}
+
+}  // namespace
+}  // namespace indextts2
+
+// What lives at exit() is leaked on purpose; exit() from a worker also leaves threads that have
+// ended and that nobody can join any more.
+extern "C" {
+__attribute__((visibility("default"))) const char* __tsan_default_options();
+__attribute__((visibility("default"))) const char* __asan_default_options();
+}
+const char* __tsan_default_options() { return "report_thread_leaks=0"; }
+const char* __asan_default_options() { return "detect_leaks=0"; }
+
+int main(int, char** argv) { return indextts2::run(argv[1]); }
