@@ -356,9 +356,13 @@ static gboolean gst_indextts2_src_is_seekable(GstBaseSrc* source) {
 static gboolean gst_indextts2_src_do_seek(GstBaseSrc* source, GstSegment* segment) {
   Element& e = element_of(source);
   if (segment->rate != 1.0) return FALSE;
-  if (segment->start != 0 && !e.stream.seekable()) return FALSE;
+  // A pad that was linked meanwhile ends seeking. After the flush it is too late to fail: the
+  // stream goes on where it is.
+  const bool seekable = e.stream.seekable();
+  const uint64_t position = seekable ? sample_at(segment->start) : e.stream.position();
+  if (!seekable) segment->start = time_of_sample(position);
   segment->time = segment->position = segment->start;
-  e.stream.seek(sample_at(segment->start),
+  e.stream.seek(position,
                 GST_CLOCK_TIME_IS_VALID(segment->stop) ? sample_at(segment->stop) : kNoSample);
   e.restart_segment = false;
   return TRUE;

@@ -1,0 +1,156 @@
+// State changes, pads that come and go, flushes and seeks at any moment: nothing hangs, nothing is
+// left.
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "case.h"
+#include "player.h"
+
+using namespace player;
+
+CASE(null_to_playing_again_and_again) {
+  Player p({{"model-path", "tone:"}, {"text", "One here. Two here."}, {"seed", "3"}});
+  std::vector<char> first;
+  for (int i = 0; i < 20; ++i) {
+    fail_unless(p.play());
+    if (first.empty()) first = p.bytes();
+    fail_unless(p.bytes() == first);
+    fail_unless_equals_uint64(p.pieces().front().pts, 0);
+    p.go_to(GST_STATE_NULL);
+    p.forget();
+  }
+  fail_unless_equals_int(p.count(GST_MESSAGE_ERROR) + p.count(GST_MESSAGE_WARNING), 0);
+  fail_unless(tone_all_gone());
+}
+
+CASE(ready_to_playing_with_a_pad) {
+  Player p({{"model-path", "tone:"}, {"seed", "3"}});
+  for (int i = 0; i < 20; ++i) {
+    Feeder feeder(p);
+    p.go_to(GST_STATE_PLAYING, 0);
+    feeder.push("Line " + std::to_string(i) + ".\n");
+    feeder.end();
+    fail_unless(p.wait_end());
+    check_near(frequencies(p.floats()), {frequency_of("Line " + std::to_string(i) + ".")});
+    p.go_to(i % 2 ? GST_STATE_READY : GST_STATE_NULL);
+    p.forget();
+  }
+  fail_unless_equals_int(p.count(GST_MESSAGE_ERROR) + p.count(GST_MESSAGE_WARNING), 0);
+}
+
+CASE(pause_and_play) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "Piece " + std::to_string(i) + ". ";
+  Player p({{"model-path", "tone:segment_ms=2"}, {"text", text}, {"seed", "3"}});
+  for (int i = 0; i < 100; ++i) {
+    p.go_to(GST_STATE_PLAYING, 0);
+    p.go_to(GST_STATE_PAUSED, 0);
+  }
+  fail_unless(p.play());
+  fail_unless_equals_uint64(p.floats().size(), p.pieces().back().offset_end);
+}
+
+CASE(one_sink_pad_only) {
+  Player p({{"model-path", "tone:"}});
+  GstPad* first = gst_element_request_pad_simple(p.element(), "sink");
+  fail_unless(first != nullptr);
+  GstPadTemplate* pads = gst_element_get_pad_template(p.element(), "sink");
+  fail_unless(gst_element_request_pad(p.element(), pads, nullptr, nullptr) == nullptr);
+  gst_element_release_request_pad(p.element(), first);
+  gst_object_unref(first);
+  first = gst_element_request_pad_simple(p.element(), "sink");
+  fail_unless(first != nullptr);
+  gst_element_release_request_pad(p.element(), first);
+  gst_object_unref(first);
+}
+
+// A pad that comes in PLAYING is spoken from; when it goes, what it brought is still spoken.
+CASE(pad_comes_and_goes_in_playing) {
+  std::string programme;
+  for (int i = 0; i < 20; ++i) programme += "Part " + std::to_string(i) + ". ";
+  Player p({{"model-path", "tone:segment_ms=20"}, {"text", programme}});
+  p.go_to(GST_STATE_PLAYING, 0);
+  for (int i = 0; i < 5; ++i) {
+    Feeder feeder(p);
+    fail_unless_equals_int(feeder.push("Guest " + std::to_string(i) + ".\n"), GST_FLOW_OK);
+  }
+  fail_unless(p.wait_end());
+  std::string record = tone_record();
+  for (int i = 0; i < 5; ++i) {
+    fail_unless(record.find("Guest " + std::to_string(i) + ".") != std::string::npos);
+  }
+}
+
+// A linked pad keeps the stream open until it ends or goes.
+CASE(linked_pad_keeps_the_stream_open) {
+  Player p({{"model-path", "tone:"}, {"text", "One."}});
+  {
+    Feeder feeder(p);
+    p.go_to(GST_STATE_PLAYING, 0);
+    fail_unless(p.wait_samples(220 * 4));
+    g_usleep(100000);
+    fail_unless_equals_int(p.count(GST_MESSAGE_EOS), 0);
+    feeder.push("Two.\n");
+    fail_unless(p.wait_samples(2 * 220 * 4));
+    fail_unless_equals_int(p.count(GST_MESSAGE_EOS), 0);
+  }
+  fail_unless(p.wait_end());
+}
+
+CASE(nothing_to_say_ends_at_once) {
+  Player p({{"model-path", "tone:load_ms=10000"}});
+  Feeder feeder(p);
+  p.go_to(GST_STATE_PLAYING, 0);
+  double start = seconds_now();
+  feeder.end();
+  fail_unless(p.wait_end());
+  fail_unless(seconds_now() - start < 1.0);
+}
+
+// Everything at once for a while. Seeks and flushes share a thread: the base class wants them one
+// after another.
+CASE(storm) {
+  Player p({{"model-path", "tone:segment_ms=1"},
+            {"devices", "cpu:2"},
+            {"text", "Start."},
+            {"max-text-bytes", "300"}});
+  std::atomic<bool> stop{false};
+  auto repeat = [&](auto action) {
+    return std::thread([&stop, action] {
+      for (int i = 0; !stop; ++i) {
+        action(i);
+        g_usleep(1000);
+      }
+    });
+  };
+  std::thread texts = repeat([&](int i) { p.set("text", "Text " + std::to_string(i) + "."); });
+  std::thread seeks = repeat([&](int i) {
+    p.seek(static_cast<GstClockTime>(i % 10) * 100 * GST_MSECOND);
+    gst_element_send_event(p.element(), gst_event_new_flush_start());
+    gst_element_send_event(p.element(), gst_event_new_flush_stop(i % 2));
+  });
+  std::thread pads = repeat([&](int i) {
+    Feeder feeder(p);
+    if (i % 3) feeder.push("Guest.\n");
+    if (i % 5 == 0) {
+      feeder.event(gst_event_new_flush_start());
+      feeder.event(gst_event_new_flush_stop(TRUE));
+    }
+  });
+  for (int i = 0; i < 40; ++i) {
+    const GstState states[] = {GST_STATE_READY, GST_STATE_PLAYING, GST_STATE_PAUSED,
+                               GST_STATE_NULL};
+    gst_element_set_state(p.pipeline(), states[(i * 7) % 4]);
+    g_usleep(30000);
+  }
+  const double start = seconds_now();
+  p.go_to(GST_STATE_NULL);
+  fail_unless(seconds_now() - start < 1.0);
+  stop = true;
+  for (std::thread* thread : {&texts, &seeks, &pads}) thread->join();
+  p.go_to(GST_STATE_NULL);
+  fail_unless(tone_all_gone());
+}
+
+RUN_CASES("states")
