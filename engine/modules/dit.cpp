@@ -13,7 +13,7 @@
 namespace indextts2 {
 namespace {
 
-constexpr double kTimeScale = 1000.0;  // model.md A18 for these constants
+constexpr double kTimeScale = 1000.0;
 constexpr double kRotaryBase = 10000.0;
 constexpr double kRmsEps = 1e-5;
 constexpr double kHeadNormEps = 1e-6;

@@ -11,7 +11,7 @@
 namespace indextts2 {
 namespace {
 
-constexpr float kFramesPerCode = 1.72f;  // model.md F2
+constexpr float kFramesPerCode = 1.72f;
 
 }  // namespace
 
