@@ -20,22 +20,22 @@ Conv1d take_same(const Weights& weights, int64_t in, int64_t out, int64_t dilati
 
 BigVgan::ResBlock::ResBlock(const Weights& weights, int64_t channels,
                             const std::vector<int64_t>& dilations) {
+  const auto take = [&](const char* convolutions, int64_t index, int64_t activation,
+                        int64_t dilation) {
+    return SnakeConv(
+        AntiAliasedSnake(weights.scope("activations", activation), channels),
+        take_same(weights.scope(convolutions, index), channels, channels, dilation, Bias::kYes));
+  };
   for (size_t i = 0; i < dilations.size(); ++i) {
     const auto pair = static_cast<int64_t>(i);
-    dilated.push_back(
-        take_same(weights.scope("convs1", pair), channels, channels, dilations[i], Bias::kYes));
-    plain.push_back(take_same(weights.scope("convs2", pair), channels, channels, 1, Bias::kYes));
-    activations.emplace_back(weights.scope("activations", 2 * pair), channels);
-    activations.emplace_back(weights.scope("activations", 2 * pair + 1), channels);
+    dilated.push_back(take("convs1", pair, 2 * pair, dilations[i]));
+    plain.push_back(take("convs2", pair, 2 * pair + 1, 1));
   }
 }
 
 at::Tensor BigVgan::ResBlock::operator()(const at::Tensor& input) const {
   at::Tensor x = input;
-  for (size_t i = 0; i < dilated.size(); ++i) {
-    const at::Tensor y = dilated[i](activations[2 * i](x));
-    x = plain[i](activations[2 * i + 1](y)).add_(x);
-  }
+  for (size_t i = 0; i < dilated.size(); ++i) x = plain[i](dilated[i](x), x);
   return x;
 }
 

@@ -37,8 +37,7 @@ class BigVgan {
   struct ResBlock {
     ResBlock(const Weights& weights, int64_t channels, const std::vector<int64_t>& dilations);
     at::Tensor operator()(const at::Tensor& x) const;
-    std::vector<Conv1d> dilated, plain;
-    std::vector<AntiAliasedSnake> activations;  // two per pair
+    std::vector<SnakeConv> dilated, plain;
   };
   struct Stage {
     ConvTranspose1d up;

@@ -40,7 +40,8 @@ inline __attribute__((always_inline)) float snake(float x, float frequency, floa
 #if defined(__x86_64__)
 __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
-void snake_block(const float* x, float* y, int64_t frames, int64_t first, const SnakeRow& row) {
+void snake_block(const float* x, int64_t frames, int64_t first, int64_t count, const SnakeRow& row,
+                 float* out) {
   alignas(64) float input[kInput];
   alignas(64) float even[kPhase];
   alignas(64) float odd[kPhase];
@@ -85,7 +86,7 @@ void snake_block(const float* x, float* y, int64_t frames, int64_t first, const 
     }
     output[i] = a;
   }
-  std::copy(output, output + std::min(kSnakeBlock, frames - first), y + first);
+  std::copy(output, output + count, out);
 }
 
 #if defined(__x86_64__)

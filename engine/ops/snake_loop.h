@@ -14,13 +14,14 @@ struct SnakeRow {
   std::array<float, kSnakeTaps> up, down;  // `up` includes the factor 2 of zero stuffing
 };
 
-// y[i] for first <= i < min(first + kSnakeBlock, frames) from x[0 .. frames), the ends replicated
-// at both rates. The same bits on every machine: no fused multiply-add, no order that depends on
-// the vector width.
-void snake_block(const float* x, float* y, int64_t frames, int64_t first, const SnakeRow& row);
+// out[i] = y[first + i] for 0 <= i < count from x[0 .. frames), the ends replicated at both rates;
+// 0 <= first, count <= kSnakeBlock, first + count <= frames. The same bits on every machine: no
+// fused multiply-add, no order that depends on the vector width.
+void snake_block(const float* x, int64_t frames, int64_t first, int64_t count, const SnakeRow& row,
+                 float* out);
 
-// count values y = sin^2(x): relative error below 4e-7 for |x| <= 1.5, absolute error below 4e-7 for
-// |x| <= 1000 and 1e-6 for |x| <= 30000.
+// count values y = sin^2(x): relative error below 4e-7 for |x| <= 1.5, absolute error below 4e-7
+// for |x| <= 1000 and 1e-6 for |x| <= 30000.
 void squared_sine(const float* x, float* y, int64_t count);
 
 }  // namespace indextts2

@@ -1,4 +1,4 @@
-// The anti-aliased snake activation: fused loop against its definition.
+// The anti-aliased snake activation and the convolution behind it: loops against their definitions.
 #include "ops/snake.h"
 
 #include <ATen/Parallel.h>
@@ -98,6 +98,63 @@ TEST(AntiAliasedSnake, KeepsAConstantToItsEnds) {
 
 TEST(AntiAliasedSnake, RefusesAnotherWidth) {
   EXPECT_THROW(AntiAliasedSnake(memory_weights({{"act.alpha", at::randn({2})}}), kChannels), Error);
+}
+
+SnakeConv random_snake_conv(int64_t channels, int64_t out, int64_t kernel, int64_t dilation) {
+  const AntiAliasedSnake activation(
+      memory_weights({{"act.alpha", at::randn({channels})},
+                      {"act.beta", at::randn({channels})},
+                      {"upsample.filter", at::randn({1, 1, kSnakeTaps}).mul_(0.3)},
+                      {"downsample.lowpass.filter", at::randn({1, 1, kSnakeTaps}).mul_(0.3)}}),
+      channels);
+  Conv1dOptions options;
+  options.dilation = dilation;
+  options.padding = (kernel - 1) / 2 * dilation;
+  return SnakeConv(activation,
+                   Conv1d(memory_weights({{"weight", at::randn({out, channels, kernel})},
+                                          {"bias", at::randn({out})}}),
+                          channels, out, kernel, options));
+}
+
+TEST(SnakeConv, LoopFollowsTheDefinition) {
+  for (const int64_t channels : {1, 3, 8}) {
+    for (const auto& [kernel, dilation] : {std::pair{1, 1}, std::pair{3, 1}, std::pair{11, 5}}) {
+      const int64_t out = 11 - channels;
+      const SnakeConv conv = random_snake_conv(channels, out, kernel, dilation);
+      for (const int64_t frames : {1, 2, 23, 24, 25, 190, 191, 240, 241, 2500}) {
+        const at::Tensor x = at::randn({2, channels, frames}), add = at::randn({2, out, frames});
+        EXPECT_LT(largest_difference(conv(x), conv.compose(x)), 2e-4) << kernel << " " << frames;
+        EXPECT_LT(largest_difference(conv(x, add), conv.compose(x, add)), 2e-4) << frames;
+      }
+    }
+  }
+}
+
+TEST(SnakeConv, ReachBeyondABlockOfTheActivation) {
+  const SnakeConv conv = random_snake_conv(2, 2, /*kernel=*/7, /*dilation=*/90);
+  const at::Tensor x = at::randn({1, 2, 3000});
+  EXPECT_LT(largest_difference(conv(x), conv.compose(x)), 2e-4);
+}
+
+TEST(SnakeConv, DoesNotDependOnThreadsOrLength) {
+  const SnakeConv conv = random_snake_conv(5, 5, 7, 3);
+  const at::Tensor x = at::randn({1, 5, 9000});
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor one = conv(x);
+  at::set_num_threads(3);
+  const at::Tensor three = conv(x);
+  at::set_num_threads(threads);
+  EXPECT_EQ(largest_difference(one, three), 0.0);
+  // Another length cuts time into other blocks.
+  const at::Tensor part = conv(x.narrow(2, 0, 4000));
+  EXPECT_EQ(largest_difference(part.narrow(2, 0, 3900), one.narrow(2, 0, 3900)), 0.0);
+}
+
+TEST(SnakeConv, ManyChannelsUseTheDefinition) {
+  const SnakeConv conv = random_snake_conv(100, 100, 3, 1);
+  const at::Tensor x = at::randn({1, 100, 50}), add = at::randn({1, 100, 50});
+  EXPECT_EQ(largest_difference(conv(x, add), conv.compose(x, add)), 0.0);
 }
 
 }  // namespace
