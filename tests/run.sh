@@ -12,7 +12,8 @@ source pipelines/setup.sh
 
 all_suites=(layers headers unit golden gst pipelines sanitizers)
 suites=("$@")
-[ "${#suites[@]}" -gt 0 ] || suites=("${all_suites[@]}")
+# The sanitizers build everything twice more, so they run when they are named.
+[ "${#suites[@]}" -gt 0 ] || suites=("${all_suites[@]:0:6}")
 for suite in "${suites[@]}"; do
   case " ${all_suites[*]} " in
     *" $suite "*) ;;
