@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,9 +21,9 @@ constexpr uint64_t kTorchVersion =
 
 // Never unloaded: LibTorch does not survive dlclose.
 struct OpenLibrary {
-  std::mutex mutex;  // guards the rest
+  std::mutex mutex;  // guards factory
   const EngineFactory* factory = nullptr;
-  pid_t pid = 0;  // process that opened it
+  std::atomic<pid_t> pid{0};  // process that opened it
 };
 
 OpenLibrary& library() {
@@ -115,7 +116,8 @@ bool engine_is_overridden() {
 
 const EngineFactory& open_engine_library() {
   OpenLibrary& open = library();
-  if (open.pid != 0 && open.pid != getpid()) {  // before the lock, which the parent may have held
+  const pid_t opener = open.pid;
+  if (opener != 0 && opener != getpid()) {  // before the lock, which the parent may have held
     throw Error(ErrorCode::kLibraryInit,
                 "This process was forked from one that uses the speech engine, which does not work "
                 "in a fork; fork first, or start a new program.");

@@ -536,28 +536,9 @@ static void gst_indextts2_src_uri_handler_init(gpointer iface, gpointer) {
 static void install_properties(GObjectClass* object) {
   guint id = 0;
   for (const Property& row : properties()) g_object_class_install_property(object, ++id, row.spec);
-  g_object_class_install_property(
-      object, uri_id(),
-      g_param_spec_string("uri", nullptr,
-                          "text or location as a URI: indextts2:TEXT with TEXT percent-encoded, or "
-                          "file://PATH. Setting it clears the other of the two",
-                          nullptr, param_flags(Change::kReady)));
-  const auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
-  g_object_class_install_property(
-      object, stats_id(),
-      g_param_spec_boxed("stats", nullptr,
-                         "Counters since loading: segments, audio-seconds, busy-seconds, rtf (busy "
-                         "/ audio), queued segments, first-audio-seconds (from PAUSED to the first "
-                         "sound; -1: none yet), texts; the same per replica in devices; and in "
-                         "generation the sampling values in force for the next text",
-                         GST_TYPE_STRUCTURE, read_only));
-  g_object_class_install_property(
-      object, available_devices_id(),
-      g_param_spec_string(
-          "available-devices", nullptr,
-          "What devices may name, one line each: id, name, total and free memory in "
-          "MiB. Empty in NULL, filled when the element goes to READY",
-          "", read_only));
+  g_object_class_install_property(object, uri_id(), uri_spec());
+  g_object_class_install_property(object, stats_id(), stats_spec());
+  g_object_class_install_property(object, available_devices_id(), available_devices_spec());
 }
 
 static void gst_indextts2_src_class_init(GstIndexTts2SrcClass* klass) {

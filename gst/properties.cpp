@@ -204,4 +204,31 @@ void add_stream_properties(std::vector<Property>* rows) {
       Change::kReady, &Settings::buffer_duration_ns, 0, GST_SECOND));
 }
 
+GParamSpec* uri_spec() {
+  return g_param_spec_string("uri", nullptr,
+                             "text or location as a URI: indextts2:TEXT with TEXT percent-encoded, "
+                             "or file://PATH. Setting "
+                             "it clears the other of the two",
+                             nullptr, param_flags(Change::kReady));
+}
+
+GParamSpec* stats_spec() {
+  return g_param_spec_boxed(
+      "stats", nullptr,
+      "Counters since loading: segments, audio-seconds, busy-seconds, rtf (busy / audio), queued "
+      "segments, first-audio-seconds (from PAUSED to the first sound; -1: none yet), texts; the "
+      "same "
+      "per replica in devices; and in generation the sampling values in force for the next text",
+      GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+GParamSpec* available_devices_spec() {
+  return g_param_spec_string("available-devices", nullptr,
+                             "What devices may name, one line each: id, name, total and free "
+                             "memory in MiB. Empty in NULL, "
+                             "filled when the element goes to READY",
+                             "",
+                             static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
 }  // namespace indextts2

@@ -32,6 +32,11 @@ void add_stream_properties(std::vector<Property>* rows);
 // Voice, emotion, sampling and timing of a text.
 void add_speech_properties(std::vector<Property>* rows);
 
+// Those that are not part of Settings.
+GParamSpec* uri_spec();
+GParamSpec* stats_spec();
+GParamSpec* available_devices_spec();
+
 // Row builders; `member` points into Settings, `def` is the default shown.
 Property string_property(const char* name, const char* blurb, Change change,
                          std::string Settings::*member, const char* def = nullptr);

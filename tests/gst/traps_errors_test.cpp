@@ -44,9 +44,9 @@ Properties speaking(const std::string& model) {
 
 }  // namespace
 
+// Properties, text and voice.
 CASE(trap_08_error_messages) {
   const GQuark resource = GST_RESOURCE_ERROR, stream = GST_STREAM_ERROR;
-  const GQuark library = GST_LIBRARY_ERROR;
   std::string tiny = write_file("tiny.wav", "short"), cut = write_file("cut.txt",
                                                                        "ab\xff"
                                                                        "cd");
@@ -98,6 +98,15 @@ CASE(trap_08_error_messages) {
        resource,
        GST_RESOURCE_ERROR_SETTINGS,
        "emotion-vector"},
+  };
+  for (const Wanted& wanted : all) check_error(wanted);
+}
+
+// Model, devices and synthesis.
+CASE(trap_08_error_messages_of_the_engine) {
+  const GQuark resource = GST_RESOURCE_ERROR, stream = GST_STREAM_ERROR;
+  const GQuark library = GST_LIBRARY_ERROR;
+  const Wanted all[] = {
       {speaking("tone:throw_at=open_engine,throw=kOpenRead"), resource,
        GST_RESOURCE_ERROR_OPEN_READ, "open_engine"},
       {speaking("tone:throw_at=open_engine,throw=kModel"), library, GST_LIBRARY_ERROR_SETTINGS,
