@@ -15,8 +15,8 @@ struct SnakeRow {
 };
 
 // out[i] = y[first + i] for 0 <= i < count from x[0 .. frames), the ends replicated at both rates;
-// 0 <= first, count <= kSnakeBlock, first + count <= frames. The same bits on every machine: no
-// fused multiply-add, no order that depends on the vector width.
+// 0 <= first, count <= kSnakeBlock, first + count <= frames. Written so that the bits do not depend
+// on the machine: no fused multiply-add, no order that depends on the vector width.
 void snake_block(const float* x, int64_t frames, int64_t first, int64_t count, const SnakeRow& row,
                  float* out);
 
