@@ -208,6 +208,7 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
     if (settings.warmup) tell({"warmup", settings.places[ready - 1], ready, total});
   };
   model->speakers = open_speech_pool(*model, networks, options);
+  if (settings.warmup) model->front->load(Language::kEnglish);  // no first text has to wait for it
   return model;
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 
 namespace indextts2 {
 namespace {

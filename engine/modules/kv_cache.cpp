@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 
 namespace indextts2 {
 namespace {

@@ -5,7 +5,8 @@
 #include <string>
 
 #include "core/error.h"
-#include "ops/mask.h"
+#include "ops/frames.h"
+#include "ops/host_tensor.h"
 #include "ops/row_linear.h"
 #include "ops/serial_scope.h"
 
@@ -65,8 +66,9 @@ at::Tensor UnifiedVoice::conditioning(const at::Tensor& speaker_latents,
   const at::Tensor voice = speaker_latents.to(speed_emb_.weight.options())
                                .add(emotion.to(speed_emb_.weight.options()).unsqueeze(1));
   // The row of half speed (1) comes before that of full speed (0).
-  return join_rows({voice, speed_emb_.weight.narrow(0, 1, 1).unsqueeze(0),
-                    speed_emb_.weight.narrow(0, 0, 1).unsqueeze(0)});
+  return concat({voice, speed_emb_.weight.narrow(0, 1, 1).unsqueeze(0),
+                 speed_emb_.weight.narrow(0, 0, 1).unsqueeze(0)},
+                1);
 }
 
 at::Tensor UnifiedVoice::text_rows(const std::vector<int64_t>& ids) const {
@@ -97,7 +99,7 @@ at::Tensor UnifiedVoice::prefix(const at::Tensor& conditioning,
     if (id != config_.start_text_token && id != config_.stop_text_token) ids.push_back(id);
   }
   ids.push_back(config_.stop_text_token);
-  return join_rows({conditioning, text_rows(ids)});
+  return concat({conditioning, text_rows(ids)}, 1);
 }
 
 at::Tensor UnifiedVoice::code_rows(const std::vector<int64_t>& codes,
@@ -114,7 +116,7 @@ at::Tensor UnifiedVoice::logits(const at::Tensor& hidden) const {
 at::Tensor UnifiedVoice::prefill(const at::Tensor& prefix, KvCache& cache) const {
   const SerialScope serial(serial_);
   const at::Tensor start = code_rows({config_.start_mel_token}, {0}).unsqueeze(0);
-  const at::Tensor hidden = gpt_.forward(join_rows({prefix, start}), &cache);
+  const at::Tensor hidden = gpt_.forward(concat({prefix, start}, 1), &cache);
   return logits(hidden.select(1, hidden.size(1) - 1));
 }
 
@@ -140,7 +142,7 @@ at::Tensor UnifiedVoice::latent(const at::Tensor& conditioning,
   fed.insert(fed.end(), codes.begin(), codes.end() - 1);
   const int64_t count = static_cast<int64_t>(fed.size());
   const at::Tensor speech = code_rows(fed, count_up(count)).unsqueeze(0);
-  const at::Tensor hidden = gpt_.forward(join_rows({conditioning, text_rows(ids), speech}));
+  const at::Tensor hidden = gpt_.forward(concat({conditioning, text_rows(ids), speech}, 1));
   return final_norm_(hidden.narrow(1, hidden.size(1) - count, count));
 }
 

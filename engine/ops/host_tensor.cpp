@@ -1,6 +1,7 @@
 // Tensors from vectors in host memory.
 #include "ops/host_tensor.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/from_blob.h>
 
 #include <numeric>
@@ -32,6 +33,16 @@ at::Tensor host_tensor(const std::vector<double>& values, at::IntArrayRef shape)
 }
 at::Tensor host_tensor(const std::vector<int64_t>& values, at::IntArrayRef shape) {
   return copied(values, shape, at::kLong);
+}
+
+at::Tensor int64_tensor(const std::vector<int64_t>& values, at::Device device) {
+  return host_tensor(values, {static_cast<int64_t>(values.size())}).to(device);
+}
+at::Tensor float_tensor(const std::vector<float>& values, at::Device device) {
+  return host_tensor(values, {static_cast<int64_t>(values.size())}).to(device);
+}
+at::Tensor index_range(int64_t first, int64_t count, at::Device device) {
+  return at::arange(first, first + count, at::TensorOptions().dtype(at::kLong).device(device));
 }
 
 }  // namespace indextts2

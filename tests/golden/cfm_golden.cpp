@@ -1,7 +1,7 @@
 // Flow matching: one call of the estimator, the state after each of 4 steps, the result of 25.
 #include "golden.h"
 #include "modules/flow_matching.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 #include "stages/mel_generator.h"
 #include "weights/model_files.h"
 

@@ -1,7 +1,7 @@
 // Golden case gpt: prefix rows, and logits of forced codes with a cache of one row and of three.
 #include "golden.h"
-#include "ops/mask.h"
-#include "speech_model.h"
+#include "load_gpt.h"
+#include "ops/frames.h"
 
 namespace indextts2 {
 namespace {
@@ -23,7 +23,7 @@ at::Tensor forced_logits(const UnifiedVoice& model, const at::Tensor& prefix,
                       .narrow(0, row, 1)
                       .unsqueeze(0));
   }
-  return join_rows(all).squeeze(0);
+  return concat(all, 1).squeeze(0);
 }
 
 const RunGolden kGpt("gpt", [](GoldenCase& golden) {

@@ -2,11 +2,11 @@
 #include <string>
 
 #include "golden.h"
+#include "load_gpt.h"
 #include "model_weights.h"
 #include "modules/code_embedding.h"
 #include "modules/gpt_layer.h"
-#include "ops/mask.h"
-#include "speech_model.h"
+#include "ops/host_tensor.h"
 #include "stages/mel_generator.h"
 
 namespace indextts2 {

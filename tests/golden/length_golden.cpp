@@ -2,7 +2,7 @@
 #include "golden.h"
 #include "modules/length_regulator.h"
 #include "ops/frames.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 #include "stages/mel_generator.h"
 
 namespace indextts2 {

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "modules/code_embedding.h"
 #include "modules/gpt_layer.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 #include "support/memory_checkpoint.h"
 #include "support/near.h"
 #include "weights/model_files.h"

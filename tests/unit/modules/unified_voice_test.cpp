@@ -7,7 +7,8 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "ops/mask.h"
+#include "ops/frames.h"
+#include "ops/host_tensor.h"
 #include "weights/config.h"
 #include "weights/model_files.h"
 
@@ -60,7 +61,7 @@ TEST(KvCache, BeamsSeeTheirOwnPastAndNoOther) {
       const at::Tensor got = gpt.step(fed, {&cache});
       if (step % 17 != 0 && step + 1 != kSteps) continue;
       for (int64_t row = 0; row < kRows; ++row) {
-        const at::Tensor whole = gpt.forward(join_rows(past[row]));
+        const at::Tensor whole = gpt.forward(concat(past[row], 1));
         EXPECT_LT(largest_difference(got.narrow(0, row, 1), whole.select(1, whole.size(1) - 1)),
                   2e-4f)
             << "step " << step << ", row " << row;

@@ -9,6 +9,8 @@
 #include <functional>
 
 #include "ops/attention.h"
+#include "ops/frames.h"
+#include "ops/host_tensor.h"
 #include "ops/mask.h"
 #include "ops/row_linear.h"
 #include "ops/serial_scope.h"
@@ -139,7 +141,7 @@ TEST(Mask, HidesWithTheLowestFiniteValue) {
 TEST(Mask, MakesAndJoinsRows) {
   EXPECT_TRUE(index_range(3, 4).equal(int64_tensor({3, 4, 5, 6})));
   EXPECT_EQ(index_range(3, 0).numel(), 0);
-  const at::Tensor joined = join_rows({noise({1, 2, 3}), noise({1, 4, 3}, 9)});
+  const at::Tensor joined = concat({noise({1, 2, 3}), noise({1, 4, 3}, 9)}, 1);
   EXPECT_EQ(joined.sizes(), at::IntArrayRef({1, 6, 3}));
   EXPECT_TRUE(joined.narrow(1, 2, 4).equal(noise({1, 4, 3}, 9)));
 }

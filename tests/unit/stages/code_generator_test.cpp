@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 #include "stages/decode_batch.h"
 #include "weights/model_files.h"
 

@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "ops/mask.h"
+#include "ops/host_tensor.h"
 #include "stages/vocoder.h"
 #include "support/near.h"
 #include "weights/model_files.h"
