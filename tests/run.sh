@@ -12,8 +12,7 @@ source pipelines/setup.sh
 
 all_suites=(layers headers unit golden gst pipelines sanitizers)
 suites=("$@")
-# The sanitizers build everything twice more, so they run when they are named.
-[ "${#suites[@]}" -gt 0 ] || suites=("${all_suites[@]:0:6}")
+[ "${#suites[@]}" -gt 0 ] || suites=("${all_suites[@]}")
 for suite in "${suites[@]}"; do
   case " ${all_suites[*]} " in
     *" $suite "*) ;;
@@ -49,6 +48,9 @@ run_sanitizers() {
   configure "$build_dir-asan" "${lean[@]}" -Db_sanitize=address,undefined -Db_lundef=false
   compile "$build_dir-asan"
   run_suite "$build_dir-asan" unit
+  # A scan of all plugins outgrows GLib's table of quarks, whose old copy GLib leaks on purpose. With the registry filled
+  # beforehand the tests need no scan, and LeakSanitizer stays on for what they do.
+  logged env ASAN_OPTIONS=detect_leaks=0 meson test -C "$build_dir-asan" --no-rebuild --suite gst states
   run_suite "$build_dir-asan" gst
   configure "$build_dir-tsan" "${lean[@]}" -Db_sanitize=thread -Db_lundef=false
   compile "$build_dir-tsan" threads-tests
