@@ -341,6 +341,11 @@ std::shared_ptr<Engine> Factory::open_engine(const EngineOptions& options) const
           return load_model(settings, load_stop, tell);
         },
         stop, options.progress);
+    if (options.log) {
+      for (const std::string& warning : model->info.warnings) {
+        options.log(LogLevel::kWarning, warning);
+      }
+    }
     return std::make_shared<LoadedEngine>(std::move(model), options);
   } catch (...) {
     std::rethrow_exception(as_error(std::current_exception()));

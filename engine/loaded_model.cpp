@@ -103,18 +103,21 @@ ModelInfo describe(const LoadedModel& model) {
 }
 
 // What the factories need is copied: a load that is given up returns while they may still run.
-std::shared_ptr<VoicePool> open_voice_pool(const LoadedModel& model,
-                                           const std::shared_ptr<const ModelCheckpoints>& files,
-                                           const PoolOpenOptions& options) {
+// *unused receives the encoder's before this returns.
+std::shared_ptr<VoicePool> open_voice_pool(
+    const LoadedModel& model, const std::shared_ptr<const ModelCheckpoints>& files,
+    const PoolOpenOptions& options, const std::shared_ptr<std::vector<UnusedTensors>>& unused) {
   const std::string device = model.settings.places.front();
-  return VoicePool::open(
-      {[device, files, config = model.config, clock = model.clock](const StopToken& closing) {
-        const DeviceScope scope(device);
-        std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
-            *files, config, WeightsOptions{at::Device(device), at::kFloat, closing, {}});
-        return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
-      }},
-      options);
+  return VoicePool::open({[device, files, config = model.config, clock = model.clock,
+                           unused](const StopToken& closing) {
+                           const DeviceScope scope(device);
+                           std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
+                               *files, config,
+                               WeightsOptions{at::Device(device), at::kFloat, closing, {}});
+                           *unused = encoder->unused();
+                           return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
+                         }},
+                         options);
 }
 
 std::shared_ptr<SpeechPool> open_speech_pool(
@@ -137,6 +140,15 @@ std::shared_ptr<SpeechPool> open_speech_pool(
     });
   }
   return SpeechPool::open(std::move(factories), options);
+}
+
+std::vector<std::string> warnings_of(const SpeechModel& network,
+                                     const std::vector<UnusedTensors>& voice_unused) {
+  std::vector<std::string> warnings;
+  for (const UnusedTensors& unused : unused_by_both(network.unused, voice_unused)) {
+    warnings.push_back(unused_warning(unused));
+  }
+  return warnings;
 }
 
 MonoClip clip_of(const Clip& clip, double max_seconds) {
@@ -202,7 +214,9 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
   }
   PoolOpenOptions options;
   options.stop = stop;
-  model->voices = open_voice_pool(*model, checkpoints, options);
+  const auto voice_unused = std::make_shared<std::vector<UnusedTensors>>();
+  model->voices = open_voice_pool(*model, checkpoints, options, voice_unused);
+  model->info.warnings = warnings_of(*networks.begin()->second, *voice_unused);
   const uint64_t total = settings.places.size();
   options.on_ready = [&](size_t ready) {
     if (settings.warmup) tell({"warmup", settings.places[ready - 1], ready, total});

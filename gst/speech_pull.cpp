@@ -124,6 +124,19 @@ void SpeechStream::forget_history() {
   script_.drop_before(needed);
 }
 
+namespace {
+
+// Once per engine, not again when the element comes back from READY.
+void tell_odd_files(const std::vector<std::string>& warnings, std::vector<Notice>* notices) {
+  for (const std::string& warning : warnings) {
+    Notice notice;
+    notice.error = Error(ErrorCode::kModel, warning);
+    notices->push_back(std::move(notice));
+  }
+}
+
+}  // namespace
+
 void SpeechStream::await_load(std::vector<Notice>* notices) {
   std::shared_ptr<EngineLoad> load;
   {
@@ -145,8 +158,11 @@ void SpeechStream::await_load(std::vector<Notice>* notices) {
       return;
     case EngineLoad::Step::kDone: {
       std::shared_ptr<Engine> engine = load->engine();
+      std::vector<std::string> warnings = engine->model().warnings;
       std::lock_guard<std::mutex> lock(mutex_);
-      if (load_ == load) engine_ = kept_engine_ = std::move(engine);
+      if (load_ != load) return;
+      if (engine != kept_engine_) tell_odd_files(warnings, notices);
+      engine_ = kept_engine_ = std::move(engine);
       return;
     }
   }

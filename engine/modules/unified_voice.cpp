@@ -58,6 +58,11 @@ UnifiedVoice::UnifiedVoice(const Weights& weights, const GptConfig& config)
   check_row("stop_mel_token", config.stop_mel_token, mel_embedding_);
 }
 
+std::vector<std::string> UnifiedVoice::unused_weights() {
+  return {"text_head", "inference_model", "gpt.wte", "gpt.h.*.attn.bias",
+          "gpt.h.*.attn.masked_bias"};
+}
+
 int64_t UnifiedVoice::max_text_tokens() const { return text_pos_embedding_.weight.size(0) - 2; }
 int64_t UnifiedVoice::max_codes() const { return mel_pos_embedding_.weight.size(0) - 3; }
 

@@ -16,6 +16,10 @@ VoiceConditioner::VoiceConditioner(const Weights& gpt, int64_t feature_width,
                     speaker_perceiver_.width()),
       emo_layer_(gpt.scope("emo_layer"), speaker_perceiver_.width(), speaker_perceiver_.width()) {}
 
+std::vector<std::string> VoiceConditioner::unused_weights() {
+  return {"conditioning_encoder.embed.pos_enc", "emo_conditioning_encoder.embed.pos_enc"};
+}
+
 at::Tensor VoiceConditioner::speaker_latents(const at::Tensor& features) const {
   return speaker_perceiver_.forward(speaker_conformer_.forward(features));
 }

@@ -5,6 +5,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "modules/conformer.h"
 #include "modules/perceiver.h"
@@ -24,6 +26,9 @@ class VoiceConditioner {
   // `gpt`: the root of gpt.pth. `feature_width`: of the semantic features.
   VoiceConditioner(const Weights& gpt, int64_t feature_width,
                    const VoiceConditionerOptions& options);
+
+  // Names below `gpt` that are computed here instead: the tables of positions.
+  static std::vector<std::string> unused_weights();
 
   // features [1, T, W] -> [1, 32, D]
   at::Tensor speaker_latents(const at::Tensor& features) const;

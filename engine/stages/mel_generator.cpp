@@ -48,6 +48,19 @@ MelGenerator::MelGenerator(const Weights& s2mel, const Weights& codec, const Mod
   }
 }
 
+std::vector<std::string> MelGenerator::unused_weights() {
+  std::vector<std::string> names;
+  for (const char* level : {"", "module."}) {  // as in s2mel_network
+    for (const std::string& name : Dit::unused_weights()) {
+      names.push_back(std::string("cfm.") + level + "estimator." + name);
+    }
+    for (const std::string& name : LengthRegulator::unused_weights()) {
+      names.push_back(std::string("length_regulator.") + level + name);
+    }
+  }
+  return names;
+}
+
 at::Tensor MelGenerator::condition(const at::Tensor& codes, const at::Tensor& latent) const {
   const at::Tensor semantic =
       embedding_(codes.to(device_)).add_(gpt_layer_(latent.to(device_, dtype_)));

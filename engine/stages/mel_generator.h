@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "core/stop_token.h"
 #include "modules/code_embedding.h"
@@ -41,6 +43,9 @@ class MelGenerator {
                       const StopToken& stop) const;
   // The condition of the generated frames alone [1, mel_frames(n), C].
   at::Tensor condition(const at::Tensor& codes, const at::Tensor& latent) const;
+
+  // Tensors below "net" of s2mel.pth that inference does not need.
+  static std::vector<std::string> unused_weights();
 
   int64_t num_codes() const { return embedding_.num_codes(); }
   int64_t mel_bands() const { return flow_.dit.mel_bands(); }

@@ -5,6 +5,16 @@
 
 namespace indextts2 {
 
+namespace {
+
+// gpt.pth is a dictionary of tensors, or one with such a dictionary as its "model".
+Weights gpt_network(const ModelCheckpoints& files, const WeightsOptions& options) {
+  const Weights root(files.gpt, options);
+  return root.has_scope("model") ? root.scope("model") : root;
+}
+
+}  // namespace
+
 ModelCheckpoints::ModelCheckpoints(const ModelFiles& files)
     : gpt(open_checkpoint(files.gpt)),
       s2mel(open_checkpoint(files.s2mel)),
@@ -27,14 +37,25 @@ uint64_t ModelCheckpoints::bytes() const {
   return sum;
 }
 
-SpeechModel::SpeechModel(const ModelCheckpoints& files, const ModelConfig& model,
-                         const WeightsOptions& options)
+SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions& options)
+    : gpt(gpt_network(files, options)),
+      s2mel(files.s2mel, options),
+      codec(files.codec, options),
+      bigvgan(files.bigvgan, options),
+      spk_matrix(files.spk_matrix, options),
+      emo_matrix(files.emo_matrix, options) {}
+
+SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model)
     : config(model),
-      gpt(Weights(files.gpt, options), model.gpt),
-      mel(Weights(files.s2mel, options), Weights(files.codec, options), model),
-      vocoder(Weights(files.bigvgan, options), model),
-      emotions(Weights(files.spk_matrix, options), Weights(files.emo_matrix, options),
-               model.emo_num) {}
+      gpt(weights.gpt, model.gpt),
+      mel(weights.s2mel, weights.codec, model),
+      vocoder(weights.bigvgan, model),
+      emotions(weights.spk_matrix, weights.emo_matrix, model.emo_num),
+      unused({unused_in(weights.gpt, UnifiedVoice::unused_weights()),
+              unused_in(weights.s2mel.scope("net"), MelGenerator::unused_weights()),
+              unused_in(weights.codec, SemanticCodec::unused_names()),
+              unused_in(weights.bigvgan, {}), unused_in(weights.spk_matrix, {}),
+              unused_in(weights.emo_matrix, {})}) {}
 
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
@@ -43,7 +64,7 @@ std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& f
   return std::make_unique<const VoiceEncoder>(
       VoiceEncoderWeights{Weights(files.w2v, options), Weights(files.w2v_stat, options),
                           Weights(files.codec, options), Weights(files.campplus, options),
-                          s2mel_network(s2mel, "length_regulator"), Weights(files.gpt, options)},
+                          s2mel_network(s2mel, "length_regulator"), gpt_network(files, options)},
       config);
 }
 

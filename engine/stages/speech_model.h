@@ -12,6 +12,7 @@
 #include "modules/unified_voice.h"
 #include "stages/emotion.h"
 #include "stages/mel_generator.h"
+#include "stages/unused_tensors.h"
 #include "stages/vocoder.h"
 #include "stages/voice_encoder.h"
 #include "weights/config.h"
@@ -28,16 +29,25 @@ struct ModelCheckpoints {
   uint64_t bytes() const;
 };
 
+// The files that speaking needs, at the root of what is looked for in them.
+struct SpeechWeights {
+  SpeechWeights(const ModelCheckpoints& files, const WeightsOptions& options);
+  Weights gpt, s2mel, codec, bigvgan, spk_matrix, emo_matrix;
+};
+
 // Thread-safety: const.
 struct SpeechModel {
   SpeechModel(const ModelCheckpoints& files, const ModelConfig& config,
-              const WeightsOptions& options);
+              const WeightsOptions& options)
+      : SpeechModel(SpeechWeights(files, options), config) {}
+  SpeechModel(const SpeechWeights& weights, const ModelConfig& config);
 
   ModelConfig config;
   UnifiedVoice gpt;
   MelGenerator mel;
   Vocoder vocoder;
   EmotionTable emotions;
+  std::vector<UnusedTensors> unused;  // one entry a file; the voice encoder may need what is left
 };
 
 // The voice encoder of the same files.

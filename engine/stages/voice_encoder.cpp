@@ -98,7 +98,11 @@ VoiceEncoder::VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig
       codec_(weights.codec),
       campplus_(weights.campplus),
       regulator_(weights.length_regulator),
-      gpt_(weights.gpt, semantic_.width(), conditioner_options(config)) {
+      gpt_(weights.gpt, semantic_.width(), conditioner_options(config)),
+      unused_(
+          {unused_in(weights.w2v, semantic_.w2v().unused_names()), unused_in(weights.w2v_stats, {}),
+           unused_in(weights.codec, SemanticCodec::unused_names()), unused_in(weights.campplus, {}),
+           unused_in(weights.gpt, VoiceConditioner::unused_weights())}) {
   expect_width("semantic codec", semantic_.width(), codec_.width());
   expect_width("length regulator", semantic_.width(), regulator_.in_channels());
   expect_width("style", config.style_dim, campplus_.style_width());

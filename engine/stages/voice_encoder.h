@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "audio/clip.h"
 #include "audio/mel.h"
@@ -11,6 +12,7 @@
 #include "modules/semantic_codec.h"
 #include "modules/semantic_features.h"
 #include "modules/voice_conditioner.h"
+#include "stages/unused_tensors.h"
 #include "stages/voice_features.h"
 #include "weights/config.h"
 #include "weights/weights.h"
@@ -44,6 +46,10 @@ class VoiceEncoder {
   VoiceFeatures encode(const MonoClip& speaker, const MonoClip* emotion,
                        const EncodeOptions& options) const;
 
+  // One entry a file but that of the length regulator, which speaking takes whole; speaking may
+  // need what is left here.
+  const std::vector<UnusedTensors>& unused() const { return unused_; }
+
  private:
   at::Tensor semantic(const std::vector<float>& samples_16k) const;
 
@@ -54,6 +60,7 @@ class VoiceEncoder {
   Campplus campplus_;
   LengthRegulator regulator_;
   VoiceConditioner gpt_;
+  std::vector<UnusedTensors> unused_;
 };
 
 }  // namespace indextts2

@@ -19,7 +19,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 1;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 2;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
@@ -181,6 +181,7 @@ struct ModelInfo {
   int max_mel_tokens = 0;                      // limits of the position tables
   int max_segment_tokens = 0;
   std::string default_voice;                   // path of the prompt used when none is given; empty: none
+  std::vector<std::string> warnings;           // what is odd about its files, a sentence each; it speaks nevertheless
 };
 
 // Thread-safety: safe. A session keeps its engine's replicas alive.
