@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import sys
 import types
 
 import torch
@@ -21,7 +22,12 @@ class Unchanged:
 
 
 def _make(device, build):
-    with torch.device(device):
+    """Built on the device itself, which is fast; on the host where a constructor cannot."""
+    try:
+        with torch.device(device):
+            return build().to(device).eval()
+    except (RuntimeError, TypeError) as error:
+        print(f"built on the host instead of {device}: {error}", file=sys.stderr)
         return build().to(device).eval()
 
 

@@ -44,7 +44,8 @@ def _stages(text, audio):
 
 
 def time_reference(tts, precision, clip, prompt_s, text, lengths, warmup, repeat, seconds):
-    """One stream through infer(), voice known. Fewer runs than `repeat`, at least 3, if they would last over `seconds`."""
+    """One stream through infer(), voice known. If it would last over `seconds`: one warm-up, then as many runs as fit, but
+    at least 3."""
     cuda = tts.device.startswith("cuda")
 
     def once(codes):
@@ -62,15 +63,18 @@ def time_reference(tts, precision, clip, prompt_s, text, lengths, warmup, repeat
         return dict(wall_s=wall, first_s=wall, audio_s=audio, host_s=host, codes=codes), _stages(out.getvalue(), audio)
 
     begin = time.perf_counter()
-    last = 0.
+    last, warm = 0., 0
     for codes in lengths[:warmup]:
         last = once(codes)[0]["wall_s"]
+        warm += 1
+        if (warmup + repeat) * last > seconds:
+            break
     if cuda:
         torch.cuda.reset_peak_memory_stats(tts.device)
     left = seconds - (time.perf_counter() - begin)
     repeat = max(min(3, repeat), min(repeat, int(left / last) if last else repeat))
     timed = [once(lengths[i % len(lengths)]) for i in range(repeat)]
-    result = _summary([run for run, _ in timed], side="reference", precision=precision, prompt_s=prompt_s, warmup=warmup,
+    result = _summary([run for run, _ in timed], side="reference", precision=precision, prompt_s=prompt_s, warmup=warm,
                       stages_ms_per_s=timed[-1][1])
     if cuda:
         result["gpu_peak_mib"] = torch.cuda.max_memory_reserved(tts.device) / 2**20
