@@ -37,7 +37,7 @@ RULES = {
     "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
                       "text/segment.h"] + ATEN_CORE,
     "engine/cuda": ["core/", "cuda/", "stages/backend.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda"],
-    "engine/cuda/kernels": ["core/random.h", "cuda", "cuda/kernels/"],
+    "engine/cuda/kernels": ["core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
 }
 REFUSED = {
     "torch/torch.h": "13 s and 1.2 GB of compile time a file; use ATen/core/Tensor.h or the headers of ops/",

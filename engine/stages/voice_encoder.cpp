@@ -15,22 +15,12 @@
 #include "core/error.h"
 
 namespace indextts2 {
-namespace {
-
-constexpr int kSteps = 6, kEmotionClipSteps = 1;
 
 W2vBertOptions w2v_options(const ModelConfig& config) {
   W2vBertOptions options;
   options.hidden_layer = config.semantic_feature_layer;
   options.left_positions = config.w2v.left_max_position_embeddings;
   options.right_positions = config.w2v.right_max_position_embeddings;
-  return options;
-}
-
-VoiceConditionerOptions conditioner_options(const ModelConfig& config) {
-  VoiceConditionerOptions options;
-  options.speaker_heads = config.gpt.condition_module.attention_heads;
-  options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
   return options;
 }
 
@@ -43,6 +33,17 @@ MelOptions mel_options(const MelConfig& config) {
   options.num_mels = config.n_mels;
   options.min_hz = config.fmin;
   options.max_hz = config.fmax;
+  return options;
+}
+
+namespace {
+
+constexpr int kSteps = 6, kEmotionClipSteps = 1;
+
+VoiceConditionerOptions conditioner_options(const ModelConfig& config) {
+  VoiceConditionerOptions options;
+  options.speaker_heads = config.gpt.condition_module.attention_heads;
+  options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
   return options;
 }
 

@@ -24,6 +24,10 @@ struct VoiceEncoderWeights {
   Weights w2v, w2v_stats, codec, campplus, length_regulator, gpt;
 };
 
+// What the configuration says about two of the steps.
+W2vBertOptions w2v_options(const ModelConfig& config);
+MelOptions mel_options(const MelConfig& config);
+
 struct EncodeOptions {
   double max_seconds = 15;  // longest part of each clip that is used
   StopToken stop;           // tested between steps

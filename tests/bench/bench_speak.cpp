@@ -1,141 +1,85 @@
-// Speaks a text and prints what it cost: loading, voice, first sound, real-time factor, seconds per
-// stage and device.
-//
-//   bench_speak MODEL_DIR [--devices LIST] [--voice FILE] [--text TEXT] [--seed N] [--repeat N]
-//   [--threads N]
-//               [--beams N] [--steps N]
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <map>
-#include <string>
-#include <vector>
+// Speaks a text and prints what it cost: loading, voice, first sound, real-time factor, processor
+// time, GPU memory, seconds per stage and device. Options: kBenchUsage in bench_arguments.cpp.
+#include <sys/resource.h>
 
+#include <cstdio>
+#include <string>
+
+#include "bench_arguments.h"
+#include "bench_figures.h"
 #include "core/clock.h"
-#include "indextts2/engine.h"
+#include "gpu_memory.h"
 
 namespace indextts2 {
 namespace {
 
-constexpr char kText[] =
-    "The ferry leaves the old harbour at seven in the morning. It crosses the bay in half an hour. "
-    "On a clear day you can see the lighthouse from the upper deck. Please keep your ticket until "
-    "the end of the trip.";
-
-struct Arguments {
-  EngineOptions engine;
-  VoiceOptions voice;
-  SpeakOptions speak;
-  std::string text = kText;
-  int repeat = 5;
-};
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> words;
-  size_t begin = 0;
-  for (size_t end; (end = list.find(',', begin)) != std::string::npos; begin = end + 1) {
-    words.push_back(list.substr(begin, end - begin));
-  }
-  words.push_back(list.substr(begin));
-  return words;
+double host_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-bool parse(int argc, char** argv, Arguments* arguments) {
-  if (argc < 2 || argc % 2 != 0) return false;
-  arguments->engine.model_dir = argv[1];
-  arguments->speak.seed = 1;
-  for (int i = 2; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--devices")
-      arguments->engine.devices = split(value);
-    else if (name == "--voice")
-      arguments->voice.speaker.path = value;
-    else if (name == "--text")
-      arguments->text = value;
-    else if (name == "--seed")
-      arguments->speak.seed = std::atoll(value.c_str());
-    else if (name == "--repeat")
-      arguments->repeat = std::max(1, std::atoi(value.c_str()));
-    else if (name == "--threads")
-      arguments->engine.threads = std::atoi(value.c_str());
-    else if (name == "--beams")
-      arguments->speak.generation.num_beams = std::atoi(value.c_str());
-    else if (name == "--steps")
-      arguments->speak.generation.diffusion_steps = std::atoi(value.c_str());
-    else
-      return false;
-  }
-  return true;
+// A model that ends a segment by itself would be timed on other lengths than asked for.
+void check_length(const BenchArguments& arguments, const Wave& wave) {
+  if (arguments.codes.empty() || wave.capped) return;
+  throw Error(ErrorCode::kSettings,
+              "--codes: the model ended a segment by itself after " +
+                  std::to_string(wave.samples.size()) +
+                  " samples; leave --codes out or use a model whose stop token is suppressed");
 }
 
-struct Run {
-  double wall_seconds = 0, first_seconds = 0, audio_seconds = 0;
-};
-
-Run speak(Engine& engine, const std::shared_ptr<const Voice>& voice, const Arguments& arguments) {
-  const std::unique_ptr<Session> session = engine.open_session({});
-  const double start = now_seconds();
-  Run run;
-  session->push(arguments.text, voice, arguments.speak);
+BenchRun speak(Engine& engine, const std::shared_ptr<const Voice>& voice,
+               const BenchArguments& arguments, size_t* next_length) {
+  SessionOptions options;
+  if (arguments.flight > 1) options.window = arguments.flight;
+  const std::unique_ptr<Session> session = engine.open_session(options);
+  const double start = now_seconds(), host = host_seconds();
+  BenchRun run;
+  for (int i = 0; i < arguments.flight; ++i) {
+    SpeakOptions speak = arguments.speak;
+    if (!arguments.codes.empty())
+      speak.generation.max_mel_tokens = arguments.codes[(*next_length)++ % arguments.codes.size()];
+    session->push(arguments.text, voice, speak);
+  }
   session->finish();
   Wave wave;
   for (Next next; (next = session->next(&wave, true)) != Next::kEnd;) {
     if (next != Next::kWave) continue;
+    check_length(arguments, wave);
     if (run.first_seconds == 0) run.first_seconds = now_seconds() - start;
     run.audio_seconds += static_cast<double>(wave.samples.size()) / kSampleRateHz;
   }
   run.wall_seconds = now_seconds() - start;
+  run.host_seconds = host_seconds() - host;
   return run;
 }
 
-// "median [min-max]" of one figure over the runs, times `scale`.
-std::string spread(const std::vector<Run>& runs, double (*figure)(const Run&), double scale) {
-  std::vector<double> values;
-  for (const Run& run : runs) values.push_back(figure(run) * scale);
-  std::sort(values.begin(), values.end());
-  char text[80];
-  std::snprintf(text, sizeof text, "%.3f [%.3f-%.3f]", values[values.size() / 2], values.front(),
-                values.back());
-  return text;
-}
-
-int bench(const Arguments& arguments) {
+int bench(const BenchArguments& arguments) {
   const EngineFactory* factory = indextts2_engine_factory(kEngineAbi);
+  const GpuMemory memory;
+  BenchFigures figures;
   double start = now_seconds();
   const std::shared_ptr<Engine> engine = factory->open_engine(arguments.engine);
-  std::printf("load            %.2f s\n", now_seconds() - start);
+  figures.load_seconds = now_seconds() - start;
   start = now_seconds();
   const std::shared_ptr<const Voice> voice = engine->load_voice(arguments.voice);
-  std::printf("voice           %.2f s for a prompt of %.1f s\n", now_seconds() - start,
-              voice->prompt_seconds());
-  speak(*engine, voice, arguments);  // warm-up
-  const Stats before = engine->stats();
-  std::vector<Run> runs;
-  for (int i = 0; i < arguments.repeat; ++i) runs.push_back(speak(*engine, voice, arguments));
-  const Stats after = engine->stats();
-  std::printf("runs            %d of %.2f s of speech\n", arguments.repeat,
-              runs.back().audio_seconds);
-  std::printf("real-time factor %s\n",
-              spread(
-                  runs, [](const Run& run) { return run.wall_seconds / run.audio_seconds; }, 1)
-                  .c_str());
-  std::printf("first sound, ms %s\n",
-              spread(
-                  runs, [](const Run& run) { return run.first_seconds; }, 1000)
-                  .c_str());
-  const double audio = after.audio_seconds - before.audio_seconds;
-  for (const auto& [stage, seconds] : after.stage_seconds) {
-    const auto earlier = before.stage_seconds.find(stage);
-    const double spent = seconds - (earlier == before.stage_seconds.end() ? 0 : earlier->second);
-    if (spent > 0)
-      std::printf("stage %-10s %8.1f ms per second of speech\n", stage.c_str(),
-                  1000 * spent / audio);
-  }
-  for (const DeviceStats& device : after.devices) {
-    std::printf("device %-9s %llu segments, busy %.2f s, real-time factor %.3f\n",
-                device.device.c_str(), static_cast<unsigned long long>(device.segments),
-                device.busy_seconds, device.rtf);
-  }
+  figures.voice_seconds = now_seconds() - start;
+  figures.prompt_seconds = voice->prompt_seconds();
+  // Warm-ups take lengths of their own from the list, the timed runs start at its beginning.
+  size_t next_length = 0;
+  for (int i = 0; i < arguments.warmup; ++i) speak(*engine, voice, arguments, &next_length);
+  next_length = 0;
+  figures.before = engine->stats();
+  for (int i = 0; i < arguments.repeat; ++i)
+    figures.runs.push_back(speak(*engine, voice, arguments, &next_length));
+  figures.after = engine->stats();
+  figures.gpu_memory_known = memory.known();
+  figures.gpu_peak_mib = memory.peak_mib();
+  print_figures(figures);
+  if (!arguments.json.empty()) append_json(arguments, figures);
   return 0;
 }
 
@@ -143,12 +87,9 @@ int bench(const Arguments& arguments) {
 }  // namespace indextts2
 
 int main(int argc, char** argv) {
-  indextts2::Arguments arguments;
-  if (!indextts2::parse(argc, argv, &arguments)) {
-    std::fprintf(
-        stderr,
-        "usage: bench_speak MODEL_DIR [--devices LIST] [--voice FILE] [--text TEXT] [--seed N] "
-        "[--repeat N] [--threads N] [--beams N] [--steps N]\n");
+  indextts2::BenchArguments arguments;
+  if (!indextts2::parse_bench_arguments(argc, argv, &arguments)) {
+    std::fputs(indextts2::kBenchUsage, stderr);
     return 2;
   }
   try {

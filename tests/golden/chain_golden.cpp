@@ -134,7 +134,8 @@ class Chain {
         golden_.get("noise" + suffix), flow, StopToken());
     golden_.expect("mel" + suffix, mel);
     const std::vector<float> wave = model_->vocoder.decode(mel, StopToken());
-    golden_.expect("wave" + suffix, host_tensor(wave, {1, 1, static_cast<int64_t>(wave.size())}));
+    golden_.expect_sound("wave" + suffix,
+                         host_tensor(wave, {1, 1, static_cast<int64_t>(wave.size())}));
     if (!samples_.empty())
       samples_.resize(samples_.size() + kSampleRate * static_cast<size_t>(wish_.silence_ms) / 1000);
     samples_.insert(samples_.end(), wave.begin(), wave.end());

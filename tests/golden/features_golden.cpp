@@ -4,6 +4,8 @@
 #include "audio/fbank.h"
 #include "audio/mel.h"
 #include "golden.h"
+#include "model_weights.h"
+#include "stages/voice_encoder.h"
 
 namespace indextts2 {
 namespace {
@@ -15,7 +17,8 @@ std::vector<float> samples_of(const at::Tensor& tensor) {
 }
 
 const RunGolden kFeatures("features", [](GoldenCase& golden) {
-  golden.expect("mel", log_mel(samples_of(golden.get("voice_22k")), MelOptions{}));
+  const ModelConfig config = read_model_config(model_files(golden));
+  golden.expect("mel", log_mel(samples_of(golden.get("voice_22k")), mel_options(config.mel)));
   const std::vector<float> voice = samples_of(golden.get("voice_16k"));
   golden.expect("fbank", kaldi_fbank(voice));
   golden.expect("fbank_centred", centred_fbank(voice));

@@ -18,6 +18,8 @@
 
 namespace indextts2 {
 
+inline constexpr double kLeastSnrDb = 60;  // of sound against the recorded one
+
 class GoldenCase {
  public:
   GoldenCase(std::string folder, std::string name, nlohmann::json entry, at::Device device);
@@ -35,6 +37,9 @@ class GoldenCase {
   at::Tensor get(const std::string& other_case, const std::string& tensor) const;
   // Compares with the recorded tensor: shape, then exactly or within its tolerance. Marks it as checked.
   void expect(const std::string& tensor, const at::Tensor& got);
+  // As expect(), for sound: also prints the signal to noise ratio and wants at least the rule's `snr_db`, else
+  // kLeastSnrDb. A rule with `snr_db` and no `atol` is checked by the ratio alone.
+  void expect_sound(const std::string& tensor, const at::Tensor& got);
   // Marks an expected tensor as deliberately not compared; `why` is printed.
   void leave_out(const std::string& tensor, const std::string& why);
 
@@ -42,6 +47,9 @@ class GoldenCase {
   int finish();
 
  private:
+  // False, with a line, if the shapes differ. Marks the tensor as checked.
+  bool same_shape(const std::string& tensor, const at::Tensor& want, const at::Tensor& got);
+
   std::string folder_, name_, model_dir_;
   nlohmann::json entry_;
   at::Device device_;

@@ -1,6 +1,7 @@
 // Runs all golden cases of one folder: golden_test FOLDER [DEVICE [CASE...]].
 #include "golden.h"
 
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -58,18 +59,22 @@ at::Tensor GoldenCase::get(const std::string& other_case, const std::string& ten
   return open_checkpoint(file(other_case + ".safetensors"))->tensor(tensor).clone().to(device_);
 }
 
-void GoldenCase::expect(const std::string& tensor, const at::Tensor& got) {
+bool GoldenCase::same_shape(const std::string& tensor, const at::Tensor& want,
+                            const at::Tensor& got) {
   checked_.insert(tensor);
+  if (want.sizes() == got.sizes()) return true;
+  std::ostringstream text;
+  text << want.sizes() << ", got " << got.sizes();
+  std::printf("  FAIL %s: %s: expected shape %s\n", name_.c_str(), tensor.c_str(),
+              text.str().c_str());
+  ++failures_;
+  return false;
+}
+
+void GoldenCase::expect(const std::string& tensor, const at::Tensor& got) {
   const nlohmann::json& rule = entry_["tensors"].at(tensor);
   const at::Tensor want = tensors_->tensor(tensor);
-  if (want.sizes() != got.sizes()) {
-    std::ostringstream text;
-    text << want.sizes() << ", got " << got.sizes();
-    std::printf("  FAIL %s: %s: expected shape %s\n", name_.c_str(), tensor.c_str(),
-                text.str().c_str());
-    ++failures_;
-    return;
-  }
+  if (!same_shape(tensor, want, got)) return;
   const double atol = rule.value("exact", false) ? 0.0 : rule.at("atol").get<double>();
   const at::Tensor difference =
       got.detach().to(at::kCPU).to(at::kDouble).sub(want.to(at::kDouble)).abs();
@@ -77,6 +82,25 @@ void GoldenCase::expect(const std::string& tensor, const at::Tensor& got) {
   const bool ok = largest <= atol;  // false for NaN too
   std::printf("  %s %s: %s: largest difference %.3g, tolerance %.3g\n", ok ? "ok  " : "FAIL",
               name_.c_str(), tensor.c_str(), largest, atol);
+  if (!ok) ++failures_;
+}
+
+void GoldenCase::expect_sound(const std::string& tensor, const at::Tensor& got) {
+  const nlohmann::json& rule = entry_["tensors"].at(tensor);
+  if (rule.contains("atol")) expect(tensor, got);
+  const at::Tensor want = tensors_->tensor(tensor).to(at::kDouble);
+  if (want.sizes() != got.sizes()) {
+    if (!rule.contains("atol")) same_shape(tensor, want, got);  // else expect() has counted it
+    return;
+  }
+  checked_.insert(tensor);
+  const at::Tensor error = got.detach().to(at::kCPU).to(at::kDouble).sub(want);
+  const double noise = error.square().sum().item<double>();
+  const double ratio = 10 * std::log10(want.square().sum().item<double>() / noise);
+  const double least = rule.value("snr_db", kLeastSnrDb);
+  const bool ok = ratio >= least || noise == 0;  // false for NaN too
+  std::printf("  %s %s: %s: signal to noise %.1f dB, at least %.1f dB\n", ok ? "ok  " : "FAIL",
+              name_.c_str(), tensor.c_str(), ratio, least);
   if (!ok) ++failures_;
 }
 

@@ -5,6 +5,7 @@
 #include "model_weights.h"
 #include "modules/semantic_features.h"
 #include "modules/w2v_bert.h"
+#include "stages/voice_encoder.h"
 
 namespace indextts2 {
 namespace {
@@ -12,7 +13,8 @@ namespace {
 const RunGolden kW2v("w2v", [](GoldenCase& golden) {
   const Weights weights = model_weights(golden, model_files(golden).w2v);
   const Weights stats = model_weights(golden, model_files(golden).w2v_stat);
-  const SemanticFeatures semantic(weights, stats);
+  const SemanticFeatures semantic(weights, stats,
+                                  w2v_options(read_model_config(model_files(golden))));
   const W2vBert& w2v = semantic.w2v();
   expect_all_used(weights, w2v.unused_names());
   for (const std::string name : {"even", "odd"}) {

@@ -1,0 +1,28 @@
+// What bench_speak is asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "indextts2/engine.h"
+
+namespace indextts2 {
+
+struct BenchArguments {
+  EngineOptions engine;
+  VoiceOptions voice;
+  SpeakOptions speak;
+  std::string text;
+  std::string precision = "fp32";  // the name of engine.precision
+  std::string json;                // file to append to; empty: none
+  int repeat = 5, warmup = 1;
+  int flight = 1;                  // texts spoken at once
+  std::vector<int> codes;          // lengths of the segments, in turn; empty: as the model ends them
+};
+
+extern const char kBenchUsage[];
+
+// False, with a line on stderr, if the command line is not understood.
+bool parse_bench_arguments(int argc, char** argv, BenchArguments* arguments);
+
+}  // namespace indextts2

@@ -1,0 +1,97 @@
+// Figures of bench_speak's runs, as text and as JSON.
+#include "bench_figures.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+namespace indextts2 {
+namespace {
+
+using Figure = double (*)(const BenchRun&);
+
+double real_time_factor(const BenchRun& run) { return run.wall_seconds / run.audio_seconds; }
+double first_milliseconds(const BenchRun& run) { return 1000 * run.first_seconds; }
+double host_per_audio(const BenchRun& run) { return run.host_seconds / run.audio_seconds; }
+
+std::vector<double> sorted(const std::vector<BenchRun>& runs, Figure figure) {
+  std::vector<double> values;
+  for (const BenchRun& run : runs) values.push_back(figure(run));
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+double median(const std::vector<BenchRun>& runs, Figure figure) {
+  return sorted(runs, figure)[runs.size() / 2];
+}
+
+void print_spread(const char* name, const std::vector<BenchRun>& runs, Figure figure) {
+  const std::vector<double> values = sorted(runs, figure);
+  std::printf("%s %.3f [%.3f-%.3f]\n", name, values[values.size() / 2], values.front(),
+              values.back());
+}
+
+// Milliseconds per second of speech.
+std::map<std::string, double> stage_costs(const BenchFigures& figures) {
+  std::map<std::string, double> costs;
+  const double audio = figures.after.audio_seconds - figures.before.audio_seconds;
+  for (const auto& [stage, seconds] : figures.after.stage_seconds) {
+    const auto earlier = figures.before.stage_seconds.find(stage);
+    const double spent =
+        seconds - (earlier == figures.before.stage_seconds.end() ? 0 : earlier->second);
+    if (spent > 0) costs[stage] = 1000 * spent / audio;
+  }
+  return costs;
+}
+
+}  // namespace
+
+void print_figures(const BenchFigures& figures) {
+  std::printf("load            %.2f s\n", figures.load_seconds);
+  std::printf("voice           %.2f s for a prompt of %.1f s\n", figures.voice_seconds,
+              figures.prompt_seconds);
+  std::printf("runs            %zu, the last of %.2f s of speech\n", figures.runs.size(),
+              figures.runs.back().audio_seconds);
+  print_spread("real-time factor", figures.runs, real_time_factor);
+  print_spread("first sound, ms", figures.runs, first_milliseconds);
+  print_spread("host CPU s per s", figures.runs, host_per_audio);
+  if (figures.gpu_memory_known) std::printf("peak GPU memory %.0f MiB\n", figures.gpu_peak_mib);
+  for (const auto& [stage, cost] : stage_costs(figures))
+    std::printf("stage %-10s %8.1f ms per second of speech\n", stage.c_str(), cost);
+  for (const DeviceStats& device : figures.after.devices) {
+    std::printf("device %-9s %llu segments, busy %.2f s, real-time factor %.3f\n",
+                device.device.c_str(), static_cast<unsigned long long>(device.segments),
+                device.busy_seconds, device.rtf);
+  }
+}
+
+void append_json(const BenchArguments& arguments, const BenchFigures& figures) {
+  nlohmann::json line = {{"program", "bench_speak"},
+                         {"model", arguments.engine.model_dir},
+                         {"devices", arguments.engine.devices},
+                         {"precision", arguments.precision},
+                         {"flight", arguments.flight},
+                         {"codes", arguments.codes},
+                         {"prompt_s", figures.prompt_seconds},
+                         {"load_s", figures.load_seconds},
+                         {"voice_s", figures.voice_seconds},
+                         {"n", figures.runs.size()},
+                         {"rtf", median(figures.runs, real_time_factor)},
+                         {"first_ms", median(figures.runs, first_milliseconds)},
+                         {"host_s_per_s", median(figures.runs, host_per_audio)},
+                         {"stages_ms_per_s", stage_costs(figures)}};
+  if (figures.gpu_memory_known) line["gpu_peak_mib"] = figures.gpu_peak_mib;
+  for (const BenchRun& run : figures.runs) {
+    line["runs"].push_back({{"wall_s", run.wall_seconds},
+                            {"first_s", run.first_seconds},
+                            {"audio_s", run.audio_seconds},
+                            {"host_s", run.host_seconds}});
+  }
+  std::ofstream file(arguments.json, std::ios::app);
+  file << line.dump() << "\n";
+  if (!file.flush()) throw Error(ErrorCode::kSettings, "--json: cannot write " + arguments.json);
+}
+
+}  // namespace indextts2
