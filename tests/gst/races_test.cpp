@@ -132,6 +132,28 @@ CASE(seek_inside_a_flush) {
   fail_unless(p.wait_end());
 }
 
+// A text that waits for space is told as too long when the limit falls below it: no space would
+// ever do.
+CASE(limit_lowered_while_a_text_waits) {
+  Watchdog watchdog(kPatienceSeconds);
+  Player p({{"model-path", "tone:segment_ms=200"}, {"max-text-bytes", "30"}, {"on-error", "skip"}});
+  Feeder feeder(p);
+  p.go_to(GST_STATE_PLAYING, 0);
+  fail_unless_equals_int(feeder.push("This is the first of two.\n"), GST_FLOW_OK);
+  std::atomic<bool> waits{true};
+  std::thread upstream([&] {
+    feeder.push("This is the second of two.\n");
+    waits = false;
+    feeder.end();
+  });
+  g_usleep(50000);
+  fail_unless(waits);
+  p.set("max-text-bytes", "10");
+  upstream.join();
+  fail_unless(p.wait_end());
+  fail_unless_equals_int(p.count(GST_MESSAGE_WARNING), 1);
+}
+
 // The same with `queue` behind the element, whose own thread holds the stream lock of the sink.
 static void storm_over(const char* tail) {
   const std::string line = std::string(
