@@ -150,6 +150,7 @@ void SpeechStream::push_texts() {
     if (number != session_number_) continue;  // another session begins at its own next_push
     ScriptText& pushed = script_.at(script_.next_push++);
     pushed.session_id = id;
+    texts_changed_.notify_all();
     if (pushed.cancelled) {  // flushed meanwhile
       lock.unlock();
       session->cancel(id);

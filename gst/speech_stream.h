@@ -97,6 +97,7 @@ class SpeechStream {
   void open_session();
   void push_texts();
   void take_wave(std::vector<Notice>* notices);
+  void settle_head(std::unique_lock<std::mutex>* lock, std::vector<Notice>* notices);
   void add_wave(Wave wave, std::vector<Notice>* notices);
   void end_text(std::vector<Notice>* notices);
   void handle_error(const Error& error, std::vector<Notice>* notices);

@@ -154,6 +154,23 @@ CASE(limit_lowered_while_a_text_waits) {
   fail_unless_equals_int(p.count(GST_MESSAGE_WARNING), 1);
 }
 
+// The sound of a text, or its error, may come before the thread that hands the text over has
+// written down that it did.
+CASE(sound_before_push_returns) {
+  Watchdog watchdog(kPatienceSeconds);
+  Player p({{"model-path", "tone:push_ms=50,fail_word=Two"}, {"on-error", "skip"}});
+  Feeder feeder(p);
+  p.go_to(GST_STATE_PLAYING, 0);
+  for (const char* line : {"One one.\n", "Two two.\n", "Three three.\n"}) {
+    fail_unless_equals_int(feeder.push(line), GST_FLOW_OK);
+    g_usleep(100000);
+  }
+  feeder.end();
+  fail_unless(p.wait_end());
+  check_near(frequencies(p.floats()), {frequency_of("One one."), frequency_of("Three three.")});
+  fail_unless_equals_int(p.count(GST_MESSAGE_WARNING), 1);
+}
+
 // The same with `queue` behind the element, whose own thread holds the stream lock of the sink.
 static void storm_over(const char* tail) {
   const std::string line = std::string(
