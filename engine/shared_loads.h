@@ -40,10 +40,12 @@ class SharedLoads {
       if (living != living_.end()) {
         if (std::shared_ptr<Value> value = living->second.lock()) return value;
       }
-      std::shared_ptr<Running>& slot = running_[key];
+      std::shared_ptr<Running>& slot = running_[key];  // null: nobody loads it
       if (!slot) {
-        slot = std::make_shared<Running>();
-        slot->start(std::move(load));
+        // In the map only once it runs: nobody may join a load that never ends.
+        auto started = std::make_shared<Running>();
+        started->start(std::move(load));
+        slot = std::move(started);
       }
       running = slot;
       ++running->openers;
@@ -62,7 +64,12 @@ class SharedLoads {
   struct Running : Mortal, std::enable_shared_from_this<Running> {
     void start(Load load) {
       reaper::enroll(this->shared_from_this());
-      thread = reaper::start([this, load = std::move(load)] { run(load); });
+      try {
+        thread = reaper::start([this, load = std::move(load)] { run(load); });
+      } catch (...) {
+        reaper::bury(this);
+        throw;
+      }
     }
     void stop() noexcept override { stopping.request_stop(); }
     void join() noexcept override {

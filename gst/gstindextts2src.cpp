@@ -25,6 +25,7 @@
 #include "audio_slicer.h"
 #include "engine_library.h"
 #include "errors.h"
+#include "flow_turns.h"
 #include "notices.h"
 #include "programme.h"
 #include "properties.h"
@@ -44,7 +45,8 @@ namespace {
 
 // Everything of the element that is C++.
 struct Element {
-  explicit Element(GstElement* element) : reporter(element), progress(element) {
+  explicit Element(GstElement* element)
+      : reporter(element), progress(element), turns(GST_BASE_SRC_PAD(element), &stream) {
     gst_audio_info_set_format(&info, GST_AUDIO_FORMAT_F32LE, kSampleRateHz, 1, nullptr);
   }
   Settings copy_settings() {
@@ -65,6 +67,8 @@ struct Element {
   Reporter reporter;
   ProgressPoster progress;
   SpeechStream stream;
+  FlowTurns turns;
+  GstPadActivateModeFunction base_activate = nullptr;  // of the source pad
   std::atomic<guint64> chunk_samples{441};
   std::atomic<bool> restart_segment{false};  // a flush has reset the running time
 };
@@ -389,37 +393,63 @@ static bool takes_seek(Element& e, GstEvent* event, gboolean* answer) {
   return rate == 1.0 && format == GST_FORMAT_TIME && e.stream.seekable();
 }
 
+// `may_be_kept`: see FlowTurns::seek(). `base` does not take the event.
+static gboolean take_seek(Element& e, GstEvent* event, bool may_be_kept,
+                          const FlowTurns::Base& base) {
+  gboolean answer;
+  if (!takes_seek(e, event, &answer)) return answer;
+  GstSeekFlags flags;
+  gst_event_parse_seek(event, nullptr, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
+  return e.turns.seek(flags & GST_SEEK_FLAG_FLUSH, may_be_kept, base);
+}
+
 static gboolean gst_indextts2_src_event(GstBaseSrc* source, GstEvent* event) {
   Element& e = element_of(source);
-  gboolean answer;
-  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && !takes_seek(e, event, &answer)) return answer;
-  return GST_BASE_SRC_CLASS(parent_class)->event(source, event);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    auto base = [&] { return GST_BASE_SRC_CLASS(parent_class)->event(source, event); };
+    if (GST_EVENT_TYPE(event) != GST_EVENT_SEEK) return base();
+    return take_seek(e, event, /*may_be_kept=*/false, base);
+  });
+}
+
+static gboolean stop_flush(Element& e, GstEvent* event, const FlowTurns::Base& base) {
+  return e.turns.flush_stop([&] {
+    gboolean reset_time = FALSE;
+    gst_event_parse_flush_stop(event, &reset_time);
+    if (reset_time) e.restart_segment = true;
+    e.stream.reopen();
+    return base();
+  });
 }
 
 static gboolean gst_indextts2_src_send_event(GstElement* element, GstEvent* event) {
   Element& e = element_of(element);
-  gboolean answer;
-  switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_EOS:
-      // The base class would end at once, with texts unspoken and chain() waiting for ever.
-      e.stream.drain();
-      gst_event_unref(event);
-      return TRUE;
-    case GST_EVENT_SEEK:
-      if (takes_seek(e, event, &answer)) break;
-      gst_event_unref(event);
-      return answer;
-    case GST_EVENT_FLUSH_STOP: {
-      gboolean reset_time = FALSE;
-      gst_event_parse_flush_stop(event, &reset_time);
-      if (reset_time) e.restart_segment = true;
-      e.stream.reopen();
-      break;
+  const gboolean answer = guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    auto base = [&] {
+      return GST_ELEMENT_CLASS(parent_class)->send_event(element, gst_event_ref(event));
+    };
+    switch (GST_EVENT_TYPE(event)) {
+      case GST_EVENT_EOS:
+        // The base class would end at once, with texts unspoken and chain() waiting for ever.
+        e.stream.drain();
+        return gboolean{TRUE};
+      case GST_EVENT_SEEK:
+        return take_seek(e, event, /*may_be_kept=*/true, base);
+      case GST_EVENT_FLUSH_START:
+        return e.turns.flush_start(base);
+      case GST_EVENT_FLUSH_STOP:
+        return stop_flush(e, event, base);
+      default:
+        return base();
     }
-    default:
-      break;
-  }
-  return GST_ELEMENT_CLASS(parent_class)->send_event(element, event);
+  });
+  gst_event_unref(event);
+  return answer;
+}
+
+static gboolean activate_src(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
+  Element& e = element_of(parent);
+  return e.turns.activate([&] { return e.base_activate(pad, parent, mode, active); });
 }
 
 // EOS also comes from the base class: num-buffers, the end of a segment, a flow error.
@@ -577,6 +607,8 @@ static void gst_indextts2_src_init(GstIndexTts2Src* self) {
   self->element = new Element(GST_ELEMENT(self));
   self->element->stream.set_max_text_bytes(Settings().max_text_bytes);
   gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
+  self->element->base_activate = GST_PAD_ACTIVATEMODEFUNC(GST_BASE_SRC_PAD(self));
+  gst_pad_set_activatemode_function(GST_BASE_SRC_PAD(self), GST_DEBUG_FUNCPTR(activate_src));
   gst_pad_add_probe(GST_BASE_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_src_event, self,
                     nullptr);
 }

@@ -218,6 +218,7 @@ void SpeechStream::take_wave(std::vector<Notice>* notices) {
     return;
   }
   std::unique_lock<std::mutex> lock(mutex_);
+  if (next == Next::kWave || next == Next::kTextEnd) settle_head(&lock, notices);
   switch (next) {
     case Next::kWave:
       add_wave(std::move(wave), notices);
@@ -240,6 +241,15 @@ void SpeechStream::take_wave(std::vector<Notice>* notices) {
     case Next::kEnd:
       throw Error(ErrorCode::kInternal, "The speech engine ended the session by itself.");
   }
+}
+
+// The session has told something of a text: makes it the one at next_end. Texts before it that
+// never reached the session are passed over, and it may be so new that the thread which hands it
+// over has not written that down yet.
+void SpeechStream::settle_head(std::unique_lock<std::mutex>* lock, std::vector<Notice>* notices) {
+  tell_unspeakable(notices);
+  // Without a stop condition: push() returns at once, and what was told must not get lost.
+  texts_changed_.wait(*lock, [&] { return script_.next_end < script_.next_push || !pushing_; });
 }
 
 // Called with mutex_ held.
@@ -306,9 +316,10 @@ void SpeechStream::end_text(std::vector<Notice>* notices) {
 }
 
 void SpeechStream::handle_error(const Error& error, std::vector<Notice>* notices) {
-  std::lock_guard<std::mutex> lock(mutex_);
   if (error.code == ErrorCode::kCancelled) return;
   if (!is_content_error(error)) throw error;
+  std::unique_lock<std::mutex> lock(mutex_);
+  settle_head(&lock, notices);
   const size_t number = script_.next_end;
   if (number >= script_.next_push) throw error;
   ScriptText& text = script_.at(number);

@@ -85,24 +85,28 @@ bool SpeechStream::waits_for_space(size_t bytes) const {
   return max_text_bytes_ > 0 && bytes > 0 && script_.waiting_bytes() + bytes > max_text_bytes_;
 }
 
+bool SpeechStream::refuse_too_long(Utterance* utterance) const {
+  const size_t bytes = utterance->text.size();
+  if (max_text_bytes_ == 0 || bytes <= max_text_bytes_) return false;
+  utterance->error =
+      Error(ErrorCode::kTextTooLong,
+            "A text of " + std::to_string(bytes) + " bytes is above the limit max-text-bytes=" +
+                std::to_string(max_text_bytes_) + "; raise it or cut the text.");
+  utterance->text.clear();
+  return true;
+}
+
 SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (max_text_bytes_ > 0 && utterance.text.size() > max_text_bytes_) {
-      utterance.error =
-          Error(ErrorCode::kTextTooLong,
-                "A text of " + std::to_string(utterance.text.size()) +
-                    " bytes is above the limit max-text-bytes=" + std::to_string(max_text_bytes_) +
-                    "; raise it or cut the text.");
-      utterance.text.clear();
-    }
     auto refusal = [&]() -> std::optional<Accepted> {
       if (!started_) return Accepted::kNotStarted;
       if (utterance.from_pad && pad_flushing_) return Accepted::kFlushing;
       if (draining_ || ended_) return Accepted::kEnded;
       return std::nullopt;
     };
-    while (!refusal() && waits_for_space(utterance.text.size())) {
+    // The limit may be lowered meanwhile: for a text above it there would never be space.
+    while (!refusal() && !refuse_too_long(&utterance) && waits_for_space(utterance.text.size())) {
       if (!may_wait) return Accepted::kFull;
       space_changed_.wait(lock);
     }
@@ -146,6 +150,7 @@ void SpeechStream::push_texts() {
     if (number != session_number_) continue;  // another session begins at its own next_push
     ScriptText& pushed = script_.at(script_.next_push++);
     pushed.session_id = id;
+    texts_changed_.notify_all();
     if (pushed.cancelled) {  // flushed meanwhile
       lock.unlock();
       session->cancel(id);

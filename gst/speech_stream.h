@@ -75,7 +75,9 @@ class SpeechStream {
   // The next piece of at most `limit` samples. Throws Error{kInternal, kModel, ...}, or what a
   // text's error is.
   Pull pull(uint64_t limit, Chunk* chunk, std::vector<Notice>* notices);
-  void unlock();  // pull returns kFlushing, until unlock_stop()
+  // pull returns kFlushing, until unlock_stop(), which never runs beside pull(). One thread at a
+  // time: else an interrupt could reach the session after the resume that follows it.
+  void unlock();
   void unlock_stop();
   // The next piece starts at sample `position`; the stream ends before `stop`.
   void seek(uint64_t position, uint64_t stop);
@@ -95,10 +97,13 @@ class SpeechStream {
   void open_session();
   void push_texts();
   void take_wave(std::vector<Notice>* notices);
+  void settle_head(std::unique_lock<std::mutex>* lock, std::vector<Notice>* notices);
   void add_wave(Wave wave, std::vector<Notice>* notices);
   void end_text(std::vector<Notice>* notices);
   void handle_error(const Error& error, std::vector<Notice>* notices);
   bool waits_for_space(size_t bytes) const;
+  // True: its text is above the limit; it has become an error.
+  bool refuse_too_long(Utterance* utterance) const;
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable texts_changed_, space_changed_;

@@ -101,9 +101,16 @@ class Synthesizer::RenderThread {
 
  private:
   void run() {
-    const std::shared_ptr<void> scope = enter(replica_.options_);
+    std::shared_ptr<void> scope;
+    std::exception_ptr no_device;  // nothing may leave the thread: what comes fails with it
+    try {
+      scope = enter(replica_.options_);
+    } catch (...) {
+      no_device = std::current_exception();
+    }
     for (Decoding next; take(&next); next = Decoding()) {
       try {
+        if (no_device) std::rethrow_exception(no_device);
         Sound sound = replica_.render(next.job->request, next.codes, next.job->stop());
         sound.seconds_spent = now_seconds() - next.start;
         const double seconds =

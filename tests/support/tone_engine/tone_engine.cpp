@@ -34,12 +34,12 @@ class ToneSession : public Session {
   uint64_t push(std::string_view text, std::shared_ptr<const Voice> voice,
                 const SpeakOptions& options) override {
     options_.maybe_throw("push");
-    return session_->push(text, std::move(voice), options);
+    return after_push(session_->push(text, std::move(voice), options));
   }
   uint64_t push(std::string_view text, const VoiceOptions& voice,
                 const SpeakOptions& options) override {
     options_.maybe_throw("push");
-    return session_->push(text, voice, options);
+    return after_push(session_->push(text, voice, options));
   }
   Next next(Wave* wave, bool wait_when_idle) override {
     options_.maybe_throw("next");
@@ -67,6 +67,11 @@ class ToneSession : public Session {
   }
 
  private:
+  uint64_t after_push(uint64_t id) const {
+    tone_sleep(options_.push_ms, StopToken());
+    return id;
+  }
+
   const Counted counted_;
   const ToneOptions options_;
   const std::unique_ptr<Session> session_;

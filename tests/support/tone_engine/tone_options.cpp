@@ -36,6 +36,7 @@ void set_option(ToneOptions* options, const std::string& key, const std::string&
   const std::map<std::string, int*> numbers = {
       {"load_ms", &options->load_ms},
       {"voice_ms", &options->voice_ms},
+      {"push_ms", &options->push_ms},
       {"read_ms", &options->read_ms},
       {"segment_ms", &options->segment_ms},
       {"jitter_ms", &options->jitter_ms},

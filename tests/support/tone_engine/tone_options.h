@@ -12,7 +12,7 @@ namespace indextts2 {
 
 // Keys and meanings: README.md.
 struct ToneOptions {
-  int load_ms = 0, voice_ms = 0, read_ms = 0, segment_ms = 0, jitter_ms = 0;
+  int load_ms = 0, voice_ms = 0, push_ms = 0, read_ms = 0, segment_ms = 0, jitter_ms = 0;
   int samples_per_byte = 220;
   int fail_segment = -1, fail_text = 0, capped_segment = -1;
   std::string fail_word;

@@ -1,0 +1,61 @@
+// Flushes, seeks and activations of the source side, one after another.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace indextts2 {
+
+class SpeechStream;
+
+// Note [Turns]
+// In GstBaseSrc, who flushes or seeks makes the streaming thread stop and then waits for its stream
+// lock. Whoever ends another flush meanwhile sets the streaming thread going again, and the first
+// waits for as long as the stream runs, perhaps for ever, with the element's state lock held. Flush
+// events of two threads also overtake each other on their way downstream. So each of them has its
+// turn, and what needs the stream lock is done only when that lock is sure to come free.
+//
+// A turn is waited for kPatienceSeconds at most, then refused: threads that push downstream of a
+// queue may seek, too, and the holder of the turn may be waiting for one of them.
+// Thread-safety: safe; a thread that has the turn may take it again.
+class FlowTurns {
+ public:
+  static constexpr int kPatienceSeconds = 10;
+  using Base = std::function<gboolean()>;  // what the base class does
+
+  FlowTurns(GstPad* src_pad, SpeechStream* stream) : pad_(src_pad), stream_(stream) {}
+  FlowTurns(const FlowTurns&) = delete;
+
+  // FALSE: refused, or what `base` answered.
+  gboolean flush_start(const Base& base);
+  // Outside a flush: a flush of its own when the stream stands still, else left out, with the
+  // answer TRUE.
+  gboolean flush_stop(const Base& base);
+  // `flush`: of the seek. A seek without it waits until the streaming thread is back from
+  // downstream, as in the base class. While the pad is not active: refused, or with `may_be_kept`
+  // given to the base class, which keeps it until then.
+  gboolean seek(bool flush, bool may_be_kept, const Base& base);
+  // (De)activation of the source pad: is done even when the turn does not come.
+  gboolean activate(const Base& base);
+
+ private:
+  class Turn;
+  bool is_pushing() const;  // the pad is active
+  bool is_flushing() const;
+  bool try_stream_lock();
+  bool pause_task();  // whether it was at work
+  void restart_task();
+
+  GstPad* const pad_;  // of the element that owns this
+  SpeechStream* const stream_;
+  std::mutex mutex_;  // guards all below; not held during a turn
+  std::condition_variable free_;
+  std::thread::id owner_;
+  int depth_ = 0;
+};
+
+}  // namespace indextts2
