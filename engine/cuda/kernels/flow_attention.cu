@@ -3,6 +3,10 @@
 #include "cuda/kernels/flow_attention.h"
 #include "cuda/kernels/flow_vector.cuh"
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#pragma nv_diag_suppress 177  // nothing below is used there
+#endif
+
 namespace indextts2 {
 namespace {
 
@@ -11,43 +15,42 @@ constexpr int kWarpRows = 32;  // two m16 tiles: fewer would be bound by shared 
 constexpr int kThreads = kWarps * 32;
 constexpr int kKeys = 64;
 static_assert(kWarps * kWarpRows == kAttentionRows, "a block serves one tile");
-constexpr float kLog2E = 1.4426950408889634f;
 
-__device__ uint32_t shared_address(const void* p) {
+__device__ inline uint32_t shared_address(const void* p) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(p));
 }
 
 // 16 bytes from global to shared memory; zeros if not `valid`.
-__device__ void copy_async(void* to, const void* from, bool valid) {
+__device__ inline void copy_async(void* to, const void* from, bool valid) {
   const int bytes = valid ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared_address(to)),
                "l"(from), "r"(bytes)
                : "memory");
 }
 
-__device__ void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
 
 template <int Pending>
 __device__ void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(Pending) : "memory");
 }
 
-__device__ void load_matrices(uint32_t (&r)[4], const void* row) {
+__device__ inline void load_matrices(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(shared_address(row))
                : "memory");
 }
 
-__device__ void load_transposed(uint32_t (&r)[4], const void* row) {
+__device__ inline void load_transposed(uint32_t (&r)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(shared_address(row))
                : "memory");
 }
 
-__device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                         __nv_bfloat16) {
+__device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                __nv_bfloat16) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};\n"
@@ -55,7 +58,8 @@ __device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uin
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-__device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, __half) {
+__device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                                __half) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};\n"
@@ -245,6 +249,7 @@ __global__ void __launch_bounds__(kThreads, 3)
   commit_copies();
 
   Rows<T, D> rows;
+  constexpr float kLog2E = 1.4426950408889634f;
   const float scale = kLog2E / sqrtf(static_cast<float>(D));
   const int count = (tile.keys + kKeys - 1) / kKeys;
   for (int i = 0; i < count; ++i) {
