@@ -67,6 +67,13 @@ __device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t 
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// 2^x of the special function unit; what would be subnormal is zero.
+__device__ inline float power_of_two(float x) {
+  float result;
+  asm volatile("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(result) : "f"(x));
+  return result;
+}
+
 // Where the 8 elements `chunk` of a row lie in a tile of D elements a row: turned about so that 8
 // rows of one chunk touch all banks.
 template <int D>
@@ -75,15 +82,27 @@ __device__ int place(int row, int chunk) {
                  : row * 32 + ((chunk ^ ((row >> 1) & 3)) << 3);
 }
 
-// Rows first .. first + Rows - 1 of `from` into a tile, zeros from row `limit` on.
-template <typename T, int D, int Rows>
-__device__ void load_tile(T* tile, const T* from, int64_t stride, int first, int limit) {
+// The queries of a tile, zeros from row `limit` on.
+template <typename T, int D>
+__device__ void load_queries(T* tile, const T* from, int stride, int limit) {
   constexpr int kChunks = D / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < Rows * kChunks; i += kThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < kAttentionRows * kChunks; i += kThreads) {
     const int row = i / kChunks, chunk = i % kChunks;
-    const bool valid = first + row < limit;
-    copy_async(tile + place<D>(row, chunk), from + (valid ? first + row : 0) * stride + chunk * 8,
-               valid);
+    const bool valid = row < limit;
+    copy_async(tile + place<D>(row, chunk), from + (valid ? row : 0) * stride + chunk * 8, valid);
+  }
+}
+
+// kKeys keys from `from` on and their values, `apart` elements behind; zeros from row `limit` on.
+template <typename T, int D>
+__device__ void load_keys(T* keys, T* values, const T* from, int stride, int apart, int limit) {
+  constexpr int kChunks = D / 8;
+  for (int i = static_cast<int>(threadIdx.x); i < kKeys * kChunks; i += kThreads) {
+    const int row = i / kChunks, chunk = i % kChunks, at = place<D>(row, chunk);
+    const bool valid = row < limit;
+    const T* source = from + (valid ? row : 0) * stride + chunk * 8;
+    copy_async(keys + at, source, valid);
+    copy_async(values + at, source + apart, valid);
   }
 }
 
@@ -159,14 +178,14 @@ struct Rows {
         }
         most = fmaxf(most, __shfl_xor_sync(0xFFFFFFFFu, most, 1));
         most = fmaxf(most, __shfl_xor_sync(0xFFFFFFFFu, most, 2));
-        const float shrink = exp2f((top[m][r] - most) * scale), lowered = most * scale;
+        const float shrink = power_of_two((top[m][r] - most) * scale), lowered = most * scale;
         top[m][r] = most;
         float total = 0.0f;
 #pragma unroll
         for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
           for (int i = 2 * r; i < 2 * r + 2; ++i) {
-            scores[m][n][i] = exp2f(fmaf(scores[m][n][i], scale, -lowered));
+            scores[m][n][i] = power_of_two(fmaf(scores[m][n][i], scale, -lowered));
             total += scores[m][n][i];
           }
         }
@@ -205,7 +224,7 @@ struct Rows {
   }
 
   // `to`: the result of the tile's first query. Rows from `limit` on are not written.
-  __device__ void finish(T* to, int64_t stride, int first_row, int limit, int lane) {
+  __device__ void finish(T* to, int stride, int first_row, int limit, int lane) {
 #pragma unroll
     for (int m = 0; m < 2; ++m) {
 #pragma unroll
@@ -237,15 +256,12 @@ __global__ void __launch_bounds__(kThreads, 3)
   if (static_cast<int>(blockIdx.y) >= *tile_count) return;
   const AttentionTile tile = tiles[blockIdx.y];
   const int lane = threadIdx.x & 31, first_row = (threadIdx.x >> 5) * kWarpRows;
-  const int64_t width = static_cast<int64_t>(heads) * D, stride = 3 * width;
-  const int64_t column = static_cast<int64_t>(blockIdx.x) * D;
-  const T* keys = qkv + tile.key_row * stride + width + column;
-  const T* values = keys + width;
+  const int width = heads * D, stride = 3 * width, column = static_cast<int>(blockIdx.x) * D;
+  const T* keys = qkv + static_cast<int64_t>(tile.key_row) * stride + width + column;
 
-  load_tile<T, D, kAttentionRows>(query_tile, qkv + tile.query_row * stride + column, stride, 0,
-                                  tile.queries);
-  load_tile<T, D, kKeys>(key_tiles[0], keys, stride, 0, tile.keys);
-  load_tile<T, D, kKeys>(value_tiles[0], values, stride, 0, tile.keys);
+  load_queries<T, D>(query_tile, qkv + static_cast<int64_t>(tile.query_row) * stride + column,
+                     stride, tile.queries);
+  load_keys<T, D>(key_tiles[0], value_tiles[0], keys, stride, width, tile.keys);
   commit_copies();
 
   Rows<T, D> rows;
@@ -255,8 +271,8 @@ __global__ void __launch_bounds__(kThreads, 3)
   for (int i = 0; i < count; ++i) {
     const int now = i & 1, left = tile.keys - i * kKeys;
     if (i + 1 < count) {
-      load_tile<T, D, kKeys>(key_tiles[now ^ 1], keys, stride, (i + 1) * kKeys, tile.keys);
-      load_tile<T, D, kKeys>(value_tiles[now ^ 1], values, stride, (i + 1) * kKeys, tile.keys);
+      keys += static_cast<int64_t>(kKeys) * stride;
+      load_keys<T, D>(key_tiles[now ^ 1], value_tiles[now ^ 1], keys, stride, width, left - kKeys);
       commit_copies();
       wait_for_copies<1>();
     } else {
@@ -269,7 +285,8 @@ __global__ void __launch_bounds__(kThreads, 3)
     rows.gather(value_tiles[now], lane);
     __syncthreads();  // before the next round's copies into this round's tiles
   }
-  rows.finish(out + tile.out_row * width + column, width, first_row, tile.queries, lane);
+  rows.finish(out + static_cast<int64_t>(tile.out_row) * width + column, width, first_row,
+              tile.queries, lane);
 #endif
 }
 
