@@ -67,7 +67,10 @@ struct CudaFlowSolver::Pack {
 
 CudaFlowSolver::CudaFlowSolver(std::shared_ptr<const FlowNetwork> network,
                                FlowSolverOptions options)
-    : network_(std::move(network)), options_(options), products_(network_->device) {
+    : network_(std::move(network)), options_(options) {
+  const c10::cuda::CUDAGuard guard(network_->device);
+  products_ = std::make_unique<MatrixProducts>(network_->device);
+  graphs_ = std::make_unique<FlowGraphs>();
   for (cudaEvent_t& event : done_) {
     cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
                "creating an event");
@@ -82,7 +85,7 @@ const FlowTimes& CudaFlowSolver::times(int64_t steps) {
   const auto found = times_.find(steps);
   if (found != times_.end()) return found->second;
   if (times_.size() >= kMostTimes) {  // graphs hold their addresses
-    graphs_.clear();
+    graphs_->clear();
     times_.clear();
   }
   const FlowSchedule schedule = flow_schedule(steps);
@@ -103,7 +106,7 @@ void CudaFlowSolver::reserve(const FlowLayout& layout, size_t streams) {
     rows = std::max(rows, workspace_->rows);
     head_rows = std::max(head_rows, workspace_->head_rows);
   }
-  graphs_.clear();
+  graphs_->clear();
   workspace_.reset();
   workspace_ = std::make_unique<FlowWorkspace>(
       *network_, rows, head_rows, static_cast<int64_t>(std::max(streams, kMostStreams)));
@@ -135,10 +138,10 @@ void CudaFlowSolver::step(const Pack& pack, const FlowTimes& times, bool first, 
   const FlowGraphs::Key key = {pack.steps(), extent.rows, extent.head_rows, extent.max_tiles,
                                extent.max_head_tiles};
   const auto launches = [&](cudaStream_t stream) {
-    FlowStep(*network_, *workspace_, products_, times, extent, FlowStep::Mode::kRun, stream).run();
+    FlowStep(*network_, *workspace_, *products_, times, extent, FlowStep::Mode::kRun, stream).run();
   };
-  if (options_.graphs && (graphs_.has(key) || !first)) {
-    graphs_.run(key, launches, on);
+  if (options_.graphs && (graphs_->has(key) || !first)) {
+    graphs_->run(key, launches, on);
   } else {
     launches(on);
   }
@@ -152,7 +155,7 @@ void CudaFlowSolver::solve_pack(const Pack& pack, const StopToken& stop,
   reserve(pack.layout, pack.streams);
   load(pack, on);
   const auto in_mode = [&](FlowStep::Mode mode) {
-    return FlowStep(*network_, *workspace_, products_, times, pack.extent(), mode, on);
+    return FlowStep(*network_, *workspace_, *products_, times, pack.extent(), mode, on);
   };
   in_mode(FlowStep::Mode::kPrepare).run();
   in_mode(FlowStep::Mode::kRun).feed();

@@ -47,10 +47,10 @@ class CudaFlowSolver : public FlowSolver {
 
   const std::shared_ptr<const FlowNetwork> network_;
   const FlowSolverOptions options_;
-  MatrixProducts products_;
+  std::unique_ptr<MatrixProducts> products_;
   std::unique_ptr<FlowWorkspace> workspace_;
   std::map<int64_t, FlowTimes> times_;  // by number of steps
-  FlowGraphs graphs_;
+  std::unique_ptr<FlowGraphs> graphs_;
   cudaEvent_t done_[2] = {};  // the last two steps
 };
 
