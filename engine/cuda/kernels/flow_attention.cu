@@ -290,19 +290,24 @@ __global__ void __launch_bounds__(kThreads, 3)
 #endif
 }
 
+template <typename T, int D>
+cudaError_t launch_sized(const AttentionCall& call, cudaStream_t on) {
+  // Three blocks need more shared memory than the default division of an SM may leave.
+  const cudaError_t status = cudaFuncSetAttribute(
+      attend<T, D>, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
+  if (status != cudaSuccess) return status;
+  const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(call.max_tiles));
+  attend<T, D><<<grid, kThreads, 0, on>>>(static_cast<const T*>(call.qkv),
+                                          static_cast<T*>(call.out), call.tiles, call.tile_count,
+                                          call.heads);
+  return cudaGetLastError();
+}
+
 template <typename T>
 cudaError_t launch(const AttentionCall& call, cudaStream_t on) {
-  const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(call.max_tiles));
-  const T* qkv = static_cast<const T*>(call.qkv);
-  T* out = static_cast<T*>(call.out);
-  if (call.head_size == 64) {
-    attend<T, 64><<<grid, kThreads, 0, on>>>(qkv, out, call.tiles, call.tile_count, call.heads);
-  } else if (call.head_size == 32) {
-    attend<T, 32><<<grid, kThreads, 0, on>>>(qkv, out, call.tiles, call.tile_count, call.heads);
-  } else {
-    return cudaErrorInvalidValue;
-  }
-  return cudaGetLastError();
+  if (call.head_size == 64) return launch_sized<T, 64>(call, on);
+  if (call.head_size == 32) return launch_sized<T, 32>(call, on);
+  return cudaErrorInvalidValue;
 }
 
 }  // namespace

@@ -152,8 +152,6 @@ __global__ void advance(FlowState state, const float* velocity, const T* bias, c
 
 __global__ void count_up(int32_t* step) { ++*step; }
 
-int64_t element_size(FlowType type) { return type == FlowType::kFloat32 ? 4 : 2; }
-
 template <typename T>
 cudaError_t launch_advance(const FlowState& state, const float* velocity, const void* bias,
                            const float* widths, const int32_t* step, cudaStream_t on) {
@@ -202,7 +200,7 @@ cudaError_t tanh_gate(FlowType type, const void* x, void* out, StepTable table, 
 cudaError_t unfold_streams(FlowType type, FlowRows x, void* out, const HeadRow* places, int rows,
                            int width, int kernel, int dilation, cudaStream_t on) {
   if (rows == 0) return cudaSuccess;
-  const int64_t size = element_size(type);
+  const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
   unfold<<<blocks_for(int64_t{rows} * kernel * pieces), kThreads, 0, on>>>(
       static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out), places,
@@ -213,7 +211,7 @@ cudaError_t unfold_streams(FlowType type, FlowRows x, void* out, const HeadRow* 
 cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* places, int rows,
                         int width, cudaStream_t on) {
   if (rows == 0) return cudaSuccess;
-  const int64_t size = element_size(type);
+  const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
   gather<<<blocks_for(int64_t{rows} * pieces), kThreads, 0, on>>>(
       static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out.data),

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "cuda/kernels/element_type.h"
+
 namespace indextts2 {
 
 // Letters: W width, H heads, D head size, C channels of the WaveNet, M mel bands.
@@ -10,7 +12,7 @@ namespace indextts2 {
 // frame in the transformer ("trunk"), a row for each of the last frames in the head. Rows behind
 // the last stream are padding: they are computed, but reach nobody. Counts and places are read from
 // device memory at addresses that do not change, so that one graph serves all lengths.
-enum class FlowType { kFloat32, kBFloat16, kFloat16 };  // of weights and activations
+using FlowType = ElementType;  // of weights and activations
 
 // Queries that one block of threads attends with.
 inline constexpr int kAttentionRows = 96;
