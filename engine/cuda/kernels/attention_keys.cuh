@@ -114,14 +114,13 @@ __device__ inline void fetch_rows(const PagedAttention& a, const char* row, unsi
                                   uint4* tile) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32, piece = lane % P;
+  const unsigned there = __ballot_sync(kAllLanes, row != nullptr);
+  const char* readable = row != nullptr ? row : static_cast<const char*>(a.qkv);
 #pragma unroll
   for (int i = 0; i < P; ++i) {
     const int r = i * (32 / P) + lane / P;
-    const char* from = of_lane(row, r);
-    if (rows >> r & 1) {
-      copy_async_16(&tile[r * P + (piece ^ r % 8)], from == nullptr ? nullptr : from + piece * 16,
-                    a.qkv);
-    }
+    const char* from = of_lane(readable, r) + piece * 16;
+    if (rows >> r & 1) copy_async_16(&tile[r * P + (piece ^ r % 8)], from, there >> r & 1);
   }
 }
 

@@ -53,7 +53,13 @@ __device__ inline void weigh_keys(const uint4* keys, const float (*queries)[kD],
 #pragma unroll
     for (int b = 0; b < N; ++b) {
 #pragma unroll
-      for (int e = 0; e < E; ++e) score[b] = fmaf(queries[b][i * E + e], key[e], score[b]);
+      for (int e = 0; e < E; e += 4) {
+        const float4 query = *reinterpret_cast<const float4*>(&queries[b][i * E + e]);
+        score[b] = fmaf(query.x, key[e], score[b]);
+        score[b] = fmaf(query.y, key[e + 1], score[b]);
+        score[b] = fmaf(query.z, key[e + 2], score[b]);
+        score[b] = fmaf(query.w, key[e + 3], score[b]);
+      }
     }
   }
 #pragma unroll
@@ -77,10 +83,7 @@ __device__ inline float2 value_pair(const uint4* values, int row) {
   if constexpr (sizeof(T) == 4) {
     return *reinterpret_cast<const float2*>(pair);
   } else {
-    const uint32_t raw = *reinterpret_cast<const uint32_t*>(pair);
-    T both[2];
-    memcpy(both, &raw, 4);
-    return make_float2(to_float(both[0]), to_float(both[1]));
+    return unpack_pair<T>(*reinterpret_cast<const uint32_t*>(pair));
   }
 }
 
