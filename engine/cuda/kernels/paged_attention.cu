@@ -30,8 +30,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) attend(PagedAtt
     key = find_key<T>(a, item);
     fetch_pairs<T>(a, key, !key.fresh, keys, values);
   }
-  wait_for_kernels_ahead();
-  let_next_kernel_start();
+  wait_for_predecessors();
+  let_dependents_start();
   if (index >= items) return;
   Queries<T, N> queries;
   queries.load(a, item);
@@ -140,8 +140,12 @@ cudaError_t paged_attention(const PagedAttention& layer, cudaStream_t stream) {
     return cudaErrorInvalidValue;
   }
   const Variant variant = variant_of(layer.type, layer.tables.max_beams);
-  return launch_kernel(variant.kernel, layer.blocks, kThreads, variant.shared_bytes, layer.overlap,
-                       stream, layer);
+  if (layer.overlap) {
+    return launch_dependent(variant.kernel, layer.blocks, kThreads, variant.shared_bytes, stream,
+                            layer);
+  }
+  variant.kernel<<<layer.blocks, kThreads, variant.shared_bytes, stream>>>(layer);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2
