@@ -159,16 +159,18 @@ __device__ inline void merge_chunks(const PagedAttention& a, const Item& item, i
   for (int e = threadIdx.x; e < beams * kD; e += kThreads) {
     const int b = e / kD;
     const float* totals = sums + a.tables.max_beams * kD + 2 * b;
-    float top = -INFINITY;
-#pragma unroll 4
-    for (int c = 0; c < item.chunks; ++c) top = fmaxf(top, __ldcg(totals + c * stride));
-    float total = 0.0f, sum = 0.0f;
-#pragma unroll 4
+    float top = -INFINITY, total = 0.0f, sum = 0.0f;
+    // In one pass: the way to the partials is longer than what there is to compute.
+#pragma unroll 8
     for (int c = 0; c < item.chunks; ++c) {
       const float2 chunk = __ldcg(reinterpret_cast<const float2*>(totals + c * stride));
-      const float scale = exp2f(chunk.x - top);
-      total = fmaf(chunk.y, scale, total);
-      sum = fmaf(__ldcg(sums + c * stride + e), scale, sum);
+      const float more = __ldcg(sums + c * stride + e);
+      const float next = fmaxf(top, chunk.x);
+      const float base = next == -INFINITY ? 0.0f : next;
+      const float keep = exp2f(top - base), scale = exp2f(chunk.x - base);
+      total = fmaf(chunk.y, scale, total * keep);
+      sum = fmaf(more, scale, sum * keep);
+      top = next;
     }
     write_out<T>(a, item, b, e % kD, sum / total);
   }
@@ -180,9 +182,12 @@ __device__ inline bool arrive(const PagedAttention& a, const Item& item, int* sh
   if (threadIdx.x == 0) {
     int32_t* arrived = &a.arrived[item.segment * a.heads + item.head];
     __threadfence();
-    *shared_arrived = atomicAdd(arrived, 1);
-    __threadfence();
-    if (*shared_arrived == item.chunks - 1) *arrived = 0;
+    const int before = atomicAdd(arrived, 1);
+    if (before == item.chunks - 1) {
+      *arrived = 0;
+      __threadfence();
+    }
+    *shared_arrived = before;
   }
   __syncthreads();
   return *shared_arrived == item.chunks - 1;
