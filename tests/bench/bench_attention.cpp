@@ -54,6 +54,9 @@ class Stopwatch {
   Spread time(const std::function<void(cudaStream_t)>& work, const std::function<void()>& before) {
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t ready = nullptr;
+    before();
+    work(stream_);  // loads the kernels, which a capture must not do
+    check(cudaStreamSynchronize(stream_));
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     work(stream_);
     check(cudaStreamEndCapture(stream_, &graph));

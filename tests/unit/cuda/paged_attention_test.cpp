@@ -315,9 +315,14 @@ TYPED_TEST(PagedAttentionTest, StepsOfAGraph) {
   scene.host.grow(1, 124, Pasts::kDrawn, &random);
   scene.fill(1, &random);
   scene.qkv = draw<T>(scene.qkv.size(), &random);
+  DeviceBuffer<int32_t> device_parents(std::vector<int32_t>(2 * kBeams, 0));
+  // Loads the kernels, which a capture must not do.
+  scene.upload();
+  scene.list();
+  scene.attend(0);
+  check(reorder_beams(scene.device.tables(), device_parents.data(), 2, false, nullptr));
   scene.upload();
   scene.send_rows();
-  DeviceBuffer<int32_t> device_parents(2 * kBeams);
 
   cudaStream_t stream = nullptr;
   cudaGraph_t graph = nullptr;
