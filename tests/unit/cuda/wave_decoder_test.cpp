@@ -3,24 +3,21 @@
 
 #include <ATen/Context.h>
 #include <ATen/ops/randn.h>
-#include <c10/cuda/CUDAFunctions.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
+#include <memory>
 
 #include "core/error.h"
+#include "support/cuda_library.h"
 #include "support/near.h"
 #include "support/random_vocoder.h"
 
 namespace indextts2 {
 namespace {
 
-bool have_cuda() {
-  if (c10::cuda::device_count() > 0) return true;
-  std::printf("left out: no CUDA device here (the vocoder's kernels run on a GPU machine only)\n");
-  return false;
-}
+// Before the first tensor operation of any test.
+const bool kHaveCuda = open_cuda_library();
 
 // Channels 88 -> 44 -> 22 -> 11: none but the first a multiple of 8.
 BigvganConfig odd_sizes() {
@@ -72,17 +69,17 @@ void expect_module(const BigvganConfig& config) {
 }
 
 TEST(CudaWaveDecoder, FollowsTheModule) {
-  if (!have_cuda()) return;
+  if (!kHaveCuda) return;
   expect_module(small_sizes());
 }
 
 TEST(CudaWaveDecoder, PadsChannelsToWhatTheKernelsTake) {
-  if (!have_cuda()) return;
+  if (!kHaveCuda) return;
   expect_module(odd_sizes());
 }
 
 TEST(CudaWaveDecoder, BitsDependOnTheMelAlone) {
-  if (!have_cuda()) return;
+  if (!kHaveCuda) return;
   at::manual_seed(6);
   const BigVgan network = RandomVocoder(small_sizes()).on(at::Device(at::kCUDA, 0));
   const at::Tensor mel = at::randn({1, 80, 70}).to(at::kCUDA);
@@ -96,7 +93,7 @@ TEST(CudaWaveDecoder, BitsDependOnTheMelAlone) {
 }
 
 TEST(CudaWaveDecoder, NanComesThrough) {
-  if (!have_cuda()) return;
+  if (!kHaveCuda) return;
   const BigVgan network = RandomVocoder(small_sizes()).on(at::Device(at::kCUDA, 0));
   at::Tensor mel = at::randn({1, 80, 20});
   mel[0][3][10] = NAN;
@@ -105,7 +102,7 @@ TEST(CudaWaveDecoder, NanComesThrough) {
 }
 
 TEST(CudaWaveDecoder, StopsAndRefuses) {
-  if (!have_cuda()) return;
+  if (!kHaveCuda) return;
   const BigVgan network = RandomVocoder(small_sizes()).on(at::Device(at::kCUDA, 0));
   const auto wave = decoder(network, PackedVocoder::natural_type(network));
   StopSource source;
