@@ -141,11 +141,13 @@ bool supports_stage(const BigVgan::Stage& stage) {
 }
 
 bool supports_device(const at::Device& device) {
-  int major = 0;
-  return device.is_cuda() &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()) ==
-             cudaSuccess &&
-         major >= 8;
+  const auto at_least = [&](cudaDeviceAttr attribute, int least) {
+    int value = 0;
+    return cudaDeviceGetAttribute(&value, attribute, device.index()) == cudaSuccess &&
+           value >= least;
+  };
+  return device.is_cuda() && at_least(cudaDevAttrComputeCapabilityMajor, 8) &&
+         at_least(cudaDevAttrMaxSharedMemoryPerBlockOptin, kTapConvShared);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ struct PackedOut {
 // decoders. Thread-safety: const.
 class PackedVocoder {
  public:
-  // Whether there are kernels for the network: sizes, and a CUDA device of capability 8.0 or newer.
+  // Whether there are kernels for the network: sizes, and a CUDA device of capability 8.0 or newer
+  // with large shared memory (sm_80, sm_90, sm_100; not sm_86, sm_89, sm_120).
   static bool supports(const BigVgan& network);
   // Half precision for networks in bfloat16 as well: as fast, and nearer to float32.
   static WaveType natural_type(const BigVgan& network);

@@ -37,6 +37,8 @@ struct TapConvCall {
 
 // (taps - 1) * dilation of a part at most.
 inline constexpr int kTapConvReach = 128;
+// Shared memory that a block of threads must be able to have, in bytes.
+inline constexpr int kTapConvShared = 152064;
 
 // kHalf multiplies as it is stored; kFloat as three TF32 products, so that the error is that of
 // float. Sums run over parts, channel blocks, taps in an order that depends on the channels alone.

@@ -39,7 +39,7 @@ struct Shape {
     return static_cast<int>((channels + kChannels - 1) / kChannels);
   }
   // `reach`: the largest of the parts. One input buffer is enough where one block is all there is.
-  static int shared_bytes(int reach, int input_buffers) {
+  static constexpr int shared_bytes(int reach, int input_buffers) {
     const int ring = input_buffers * (kRows + reach) * kPitch + kStages * kWeightBytes;
     return ring > kOutBytes ? ring : kOutBytes;
   }
@@ -287,6 +287,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
 
 template <class S>
 cudaError_t prepare() {
+  static_assert(S::shared_bytes(kTapConvReach, 2) <= kTapConvShared, "kTapConvShared is too small");
   return cudaFuncSetAttribute(tiles<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                               S::shared_bytes(kTapConvReach, 2));
 }
