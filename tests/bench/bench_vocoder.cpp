@@ -19,8 +19,8 @@
 
 #include "cuda/cuda_check.h"
 #include "cuda/wave_decoder.h"
-#include "support/cuda_library.h"
 #include "support/random_vocoder.h"
+#include "unit/cuda/cuda_torch.h"
 
 namespace indextts2 {
 namespace {
@@ -144,7 +144,7 @@ void run(int64_t frames, WavePlan plan) {
 }  // namespace indextts2
 
 int main(int argc, char** argv) {
-  if (!indextts2::open_cuda_library()) return 0;
+  if (!indextts2::have_cuda_torch()) return 0;
   indextts2::WavePlan plan;
   if (argc > 2) plan.side_by_side = std::atoll(argv[2]);
   indextts2::run(argc > 1 ? std::atoll(argv[1]) : 861, plan);

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "core/error.h"
-#include "support/cuda_library.h"
+#include "cuda_torch.h"
 #include "support/near.h"
 #include "support/random_vocoder.h"
 
@@ -17,7 +17,7 @@ namespace indextts2 {
 namespace {
 
 // Before the first tensor operation of any test.
-const bool kHaveCuda = open_cuda_library();
+const bool kHaveCuda = have_cuda_torch();
 
 // Channels 88 -> 44 -> 22 -> 11: none but the first a multiple of 8.
 BigvganConfig odd_sizes() {
