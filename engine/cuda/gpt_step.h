@@ -11,6 +11,7 @@
 
 #include "cuda/kernels/decode_tables.h"
 #include "cuda/kernels/element_type.h"
+#include "cuda/kernels/row_linear.h"
 #include "modules/unified_voice.h"
 
 namespace indextts2 {
@@ -24,6 +25,12 @@ namespace indextts2 {
 using AttentionCall =
     std::function<void(int layer, const void* qkv, void* out, cudaStream_t stream)>;
 
+// What a benchmark may try; changes no bit.
+struct GptStepTuning {
+  int fused_norm_rows = kFusedNormRows;  // up to 8
+  bool prefetch = true;                  // of the weights of the layer that comes next
+};
+
 // Letters: R rows, C width, V codes. A row's bits depend on that row alone, not on R.
 // Thread-safety: one thread, one stream at a time (the workspace is shared by all calls).
 class GptStep {
@@ -34,7 +41,7 @@ class GptStep {
   // Workspace for up to `max_rows` rows; the weights are used where they are. The current device
   // must be that of the model. Throws Error{kInternal} unless supports(), and out of memory as
   // LibTorch does.
-  GptStep(std::shared_ptr<const UnifiedVoice> model, int max_rows);
+  GptStep(std::shared_ptr<const UnifiedVoice> model, int max_rows, GptStepTuning tuning = {});
 
   // One step of the segments tables.segments[0 .. segments - 1]; R = segments * tables.max_beams.
   // Logits [R][V] float32 on the device; those of idle rows are finite and mean nothing. Only
@@ -46,18 +53,21 @@ class GptStep {
   int max_rows() const { return max_rows_; }
 
  private:
-  struct Buffers {                // [max_rows] rows each
-    at::Tensor stream[2];         // float32 [C]: what the layers add to, the two taking turns
-    at::Tensor partial;           // float32 [kMaxSplits][rows][C]: sums of a part of K
-    at::Tensor normed;            // [C], room for float32
-    at::Tensor qkv, seen, inner;  // [3C], [C], [FFN] in the weights' type
-  };
-  void norm_and_linear(int layer, bool second, int rows, cudaStream_t stream);
+  struct Pass;
+  RowNorm norm_of(const LayerNorm& norm, Pass* pass) const;
+  void norm_and_linear(const LayerNorm& norm, const Linear& linear, const Linear& next,
+                       RowOutput output, const at::Tensor& y, Pass* pass) const;
+  void linear_to_parts(const at::Tensor& x, const Linear& linear, const Linear& next,
+                       Pass* pass) const;
 
   const std::shared_ptr<const UnifiedVoice> model_;
   const ElementType type_;
   const int max_rows_;
-  Buffers buffers_;
+  const GptStepTuning tuning_;
+  // Workspace of max_rows rows, see UnifiedVoice for C. h: what the layers add to, float32 [C], the
+  // two taking turns; parts: RowNorm::parts; normed: [C] with room for float32; the rest in the
+  // weights' type: qkv [3C], seen [C] by attention, inner [FFN].
+  at::Tensor h_[2], parts_, normed_, qkv_, seen_, inner_;
 };
 
 }  // namespace indextts2
