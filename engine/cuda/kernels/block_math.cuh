@@ -2,6 +2,8 @@
 // the size of the block.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 namespace indextts2 {

@@ -4,6 +4,7 @@
 // A drawn token is one number, key above index: the greater, the better, and no two are equal. Up
 // to kShort of them are ranked by counting in shared memory; more are kept in global memory and
 // the best looked for again and again.
+#include "cuda/kernels/beam_reorder.cuh"
 #include "cuda/kernels/block_math.cuh"
 #include "cuda/kernels/choose_codes.h"
 
@@ -377,7 +378,10 @@ __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTabl
     }
   }
   __syncthreads();
-  if (shared.over == 0) move_history(tables, beams, segment, shared);
+  if (shared.over != 0) return;
+  move_history(tables, beams, segment, shared);
+  // After the prefix every beam has the same past.
+  if (step > 0 && tables.owner != nullptr) reorder_segment(tables, slot, shared.parents);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Sorting the ids of a row inside one block of threads.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
 
 namespace indextts2 {
