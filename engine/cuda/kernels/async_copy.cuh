@@ -7,16 +7,17 @@
 
 namespace indextts2 {
 
-// 16 bytes, or 16 zero bytes when `from` is null. At once before compute capability 8.0.
-__device__ inline void copy_async_16(void* to_shared, const void* from, const void* any_address) {
+// 16 bytes, or 16 zero bytes unless `there`; then nothing is read, but `from` must be an address of
+// global memory. At once before compute capability 8.0.
+__device__ inline void copy_async_16(void* to_shared, const void* from, bool there) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   const uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(to_shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to),
-               "l"(from != nullptr ? from : any_address), "r"(from != nullptr ? 16 : 0)
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
+               "r"(there ? 16 : 0)
                : "memory");
 #else
   *static_cast<uint4*>(to_shared) =
-      from != nullptr ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
+      there ? *static_cast<const uint4*>(from) : make_uint4(0, 0, 0, 0);
 #endif
 }
 

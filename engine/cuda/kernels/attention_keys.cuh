@@ -26,10 +26,9 @@ struct Item {
 
 // The key of one lane.
 struct Key {
-  const char* key = nullptr;  // null: none, reads as zeros
-  const char* value = nullptr;
+  const char* row = nullptr;  // null: none, reads as zeros
+  char* home = nullptr;       // of a key of the new position, still in qkv: its place in the page
   uint32_t entry = 0;
-  bool fresh = false;  // of the new position: still in qkv
 };
 
 template <typename P>
@@ -79,8 +78,9 @@ __device__ inline char* key_in_page(const PagedAttention& a, int slot, const Ite
   return static_cast<char*>(a.tables.pages[page]) + row * (kD * sizeof(T));
 }
 
+// Bytes from a key to its value in a page.
 template <typename T>
-__device__ inline size_t key_to_value(const PagedAttention& a) {
+__device__ inline size_t page_stride(const PagedAttention& a) {
   return static_cast<size_t>(a.heads) * kPageKeys * kD * sizeof(T);
 }
 
@@ -93,19 +93,25 @@ __device__ inline Key find_key(const PagedAttention& a, const Item& item) {
       a.work.entries[item.segment * attention_entries(a.tables.max_pages, a.tables.max_beams) +
                      index];
   const int slot = a.tables.segments[item.segment];
-  key.fresh = static_cast<int>(entry_position(key.entry)) == a.tables.length[slot];
-  if (key.fresh) {
+  char* home = key_in_page<T>(a, slot, item, key.entry);
+  if (static_cast<int>(entry_position(key.entry)) == a.tables.length[slot]) {
     const size_t width = static_cast<size_t>(a.heads) * kD;
     const size_t row =
         static_cast<size_t>(item.segment) * a.tables.max_beams + entry_owner(key.entry);
-    key.key =
+    key.row =
         static_cast<const char*>(a.qkv) + (row * 3 * width + width + item.head * kD) * sizeof(T);
-    key.value = key.key + width * sizeof(T);
+    key.home = home;
   } else {
-    key.key = key_in_page<T>(a, slot, item, key.entry);
-    key.value = key.key + key_to_value<T>(a);
+    key.row = home;
   }
   return key;
+}
+
+template <typename T>
+__device__ inline const char* value_row(const PagedAttention& a, const Key& key) {
+  if (key.row == nullptr) return nullptr;
+  return key.row +
+         (key.home != nullptr ? static_cast<size_t>(a.heads) * kD * sizeof(T) : page_stride<T>(a));
 }
 
 // Copies of the warp's rows whose bit is set in `rows`; `row`: address of this lane's row.
@@ -114,14 +120,13 @@ __device__ inline void fetch_rows(const PagedAttention& a, const char* row, unsi
                                   uint4* tile) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32, piece = lane % P;
+  const unsigned there = __ballot_sync(kAllLanes, row != nullptr);
+  const char* readable = row != nullptr ? row : static_cast<const char*>(a.qkv);
 #pragma unroll
   for (int i = 0; i < P; ++i) {
     const int r = i * (32 / P) + lane / P;
-    const char* from = of_lane(row, r);
-    if (rows >> r & 1) {
-      copy_async_16(&tile[r * P + (piece ^ r % 8)], from == nullptr ? nullptr : from + piece * 16,
-                    a.qkv);
-    }
+    const char* from = of_lane(readable, r) + piece * 16;
+    if (rows >> r & 1) copy_async_16(&tile[r * P + (piece ^ r % 8)], from, there >> r & 1);
   }
 }
 
@@ -129,27 +134,24 @@ template <typename T>
 __device__ inline void fetch_pairs(const PagedAttention& a, const Key& key, bool wanted,
                                    uint4* keys, uint4* values) {
   const unsigned rows = __ballot_sync(kAllLanes, wanted);
-  fetch_rows<T>(a, key.key, rows, keys);
-  fetch_rows<T>(a, key.value, rows, values);
+  fetch_rows<T>(a, key.row, rows, keys);
+  fetch_rows<T>(a, value_row<T>(a, key), rows, values);
 }
 
 // Puts the warp's new keys and values into their pages. By whole warps.
 template <typename T>
-__device__ inline void append_fresh(const PagedAttention& a, const Item& item, const Key& key) {
+__device__ inline void append_fresh(const PagedAttention& a, const Key& key) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32;
-  unsigned left = __ballot_sync(kAllLanes, key.fresh);
-  if (left == 0) return;
-  char* home = nullptr;
-  if (key.fresh) home = key_in_page<T>(a, a.tables.segments[item.segment], item, key.entry);
-  for (; left != 0; left &= left - 1) {
+  for (unsigned left = __ballot_sync(kAllLanes, key.home != nullptr); left != 0; left &= left - 1) {
     const int r = __ffs(static_cast<int>(left)) - 1;
-    const char* keys = of_lane(key.key, r);
-    const char* values = of_lane(key.value, r);
-    char* to = of_lane(home, r);
+    const char* from = of_lane(key.row, r);
+    char* to = of_lane(key.home, r);
     if (lane >= 2 * P) continue;
-    const char* from = lane < P ? keys : values;
-    if (lane >= P) to += key_to_value<T>(a);
+    if (lane >= P) {
+      from += static_cast<size_t>(a.heads) * kD * sizeof(T);
+      to += page_stride<T>(a);
+    }
     reinterpret_cast<uint4*>(to)[lane % P] = reinterpret_cast<const uint4*>(from)[lane % P];
   }
 }

@@ -53,7 +53,13 @@ __device__ inline void weigh_keys(const uint4* keys, const float (*queries)[kD],
 #pragma unroll
     for (int b = 0; b < N; ++b) {
 #pragma unroll
-      for (int e = 0; e < E; ++e) score[b] = fmaf(queries[b][i * E + e], key[e], score[b]);
+      for (int e = 0; e < E; e += 4) {
+        const float4 query = *reinterpret_cast<const float4*>(&queries[b][i * E + e]);
+        score[b] = fmaf(query.x, key[e], score[b]);
+        score[b] = fmaf(query.y, key[e + 1], score[b]);
+        score[b] = fmaf(query.z, key[e + 2], score[b]);
+        score[b] = fmaf(query.w, key[e + 3], score[b]);
+      }
     }
   }
 #pragma unroll
@@ -77,10 +83,7 @@ __device__ inline float2 value_pair(const uint4* values, int row) {
   if constexpr (sizeof(T) == 4) {
     return *reinterpret_cast<const float2*>(pair);
   } else {
-    const uint32_t raw = *reinterpret_cast<const uint32_t*>(pair);
-    T both[2];
-    memcpy(both, &raw, 4);
-    return make_float2(to_float(both[0]), to_float(both[1]));
+    return unpack_pair<T>(*reinterpret_cast<const uint32_t*>(pair));
   }
 }
 
@@ -156,16 +159,18 @@ __device__ inline void merge_chunks(const PagedAttention& a, const Item& item, i
   for (int e = threadIdx.x; e < beams * kD; e += kThreads) {
     const int b = e / kD;
     const float* totals = sums + a.tables.max_beams * kD + 2 * b;
-    float top = -INFINITY;
-#pragma unroll 4
-    for (int c = 0; c < item.chunks; ++c) top = fmaxf(top, __ldcg(totals + c * stride));
-    float total = 0.0f, sum = 0.0f;
-#pragma unroll 4
+    float top = -INFINITY, total = 0.0f, sum = 0.0f;
+    // In one pass: the way to the partials is longer than what there is to compute.
+#pragma unroll 8
     for (int c = 0; c < item.chunks; ++c) {
       const float2 chunk = __ldcg(reinterpret_cast<const float2*>(totals + c * stride));
-      const float scale = exp2f(chunk.x - top);
-      total = fmaf(chunk.y, scale, total);
-      sum = fmaf(__ldcg(sums + c * stride + e), scale, sum);
+      const float more = __ldcg(sums + c * stride + e);
+      const float next = fmaxf(top, chunk.x);
+      const float base = next == -INFINITY ? 0.0f : next;
+      const float keep = exp2f(top - base), scale = exp2f(chunk.x - base);
+      total = fmaf(chunk.y, scale, total * keep);
+      sum = fmaf(more, scale, sum * keep);
+      top = next;
     }
     write_out<T>(a, item, b, e % kD, sum / total);
   }
@@ -177,9 +182,12 @@ __device__ inline bool arrive(const PagedAttention& a, const Item& item, int* sh
   if (threadIdx.x == 0) {
     int32_t* arrived = &a.arrived[item.segment * a.heads + item.head];
     __threadfence();
-    *shared_arrived = atomicAdd(arrived, 1);
-    __threadfence();
-    if (*shared_arrived == item.chunks - 1) *arrived = 0;
+    const int before = atomicAdd(arrived, 1);
+    if (before == item.chunks - 1) {
+      *arrived = 0;
+      __threadfence();
+    }
+    *shared_arrived = before;
   }
   __syncthreads();
   return *shared_arrived == item.chunks - 1;

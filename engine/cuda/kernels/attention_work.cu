@@ -64,8 +64,8 @@ __device__ uint32_t readers_of(uint32_t owner, const uint32_t (&words)[kMaxBeams
 
 __global__ void __launch_bounds__(kThreads) list_segment(DecodeTables tables, AttentionWork work) {
   __shared__ int sums[kWarps];
-  wait_for_kernels_ahead();
-  let_next_kernel_start();
+  wait_for_predecessors();
+  let_dependents_start();
   const int slot = tables.segments[blockIdx.x];
   if (slot < 0 || tables.done[slot] != 0) {
     if (threadIdx.x == 0) work.counts[blockIdx.x] = 0;
@@ -118,7 +118,9 @@ cudaError_t list_attention_work(const DecodeTables& tables, const AttentionWork&
       tables.max_pages > kMaxPositions / kPageKeys) {
     return cudaErrorInvalidValue;
   }
-  return launch_kernel(list_segment, segments, kThreads, 0, overlap, stream, tables, work);
+  if (overlap) return launch_dependent(list_segment, segments, kThreads, 0, stream, tables, work);
+  list_segment<<<segments, kThreads, 0, stream>>>(tables, work);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2

@@ -43,9 +43,8 @@ constexpr size_t attention_entries(int max_pages, int max_beams) {
 
 // Lists the entries of segments 0 .. `segments` - 1 of the step. Reads segments, beams, prefix,
 // length, owner and done, which are those of before the step: length is the new position.
-// `overlap`: starts before the kernel ahead of it in the stream has ended, and waits for it on the
-// device (programmatic dependent launch; compute capability 9.0 and newer). cudaErrorInvalidValue:
-// sizes beyond the limits above.
+// `overlap`: starts while the kernel ahead of it in the stream still runs, and waits for it on the
+// device (dependent_launch.cuh). cudaErrorInvalidValue: sizes beyond the limits above.
 cudaError_t list_attention_work(const DecodeTables& tables, const AttentionWork& work, int segments,
                                 bool overlap, cudaStream_t stream);
 

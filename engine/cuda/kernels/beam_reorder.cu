@@ -9,8 +9,8 @@ namespace {
 constexpr int kThreads = 256;
 
 __global__ void __launch_bounds__(kThreads) reorder(DecodeTables tables, const int32_t* parents) {
-  wait_for_kernels_ahead();
-  let_next_kernel_start();
+  wait_for_predecessors();
+  let_dependents_start();
   const int slot = tables.segments[blockIdx.x];
   if (slot < 0 || tables.done[slot] != 0) return;
   reorder_segment(tables, slot, parents + slot * tables.max_beams);
@@ -25,7 +25,9 @@ cudaError_t reorder_beams(const DecodeTables& tables, const int32_t* parents, in
       tables.max_beams > kMaxBeams) {
     return cudaErrorInvalidValue;
   }
-  return launch_kernel(reorder, segments, kThreads, 0, overlap, stream, tables, parents);
+  if (overlap) return launch_dependent(reorder, segments, kThreads, 0, stream, tables, parents);
+  reorder<<<segments, kThreads, 0, stream>>>(tables, parents);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2

@@ -15,6 +15,7 @@ namespace indextts2 {
 //   length = n + 1
 // parents [slots][B] on the device: the row whose past beam b continues, 0 <= parents[b] < beams.
 // Rows of tables.owner beyond `beams` are left alone. A segment must have room for position n.
+// Not for the choice that follows the prefix: it adds no position.
 // `overlap`: as in attention_work.h. Kernels that choose may do the same inside one block of
 // threads by reorder_segment of beam_reorder.cuh. cudaErrorInvalidValue: more segments or beams
 // than attention_work.h allows.

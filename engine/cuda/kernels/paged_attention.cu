@@ -28,14 +28,14 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) attend(PagedAtt
   if (index < items) {
     item = item_at(a, shared.first, index, 0);
     key = find_key<T>(a, item);
-    fetch_pairs<T>(a, key, !key.fresh, keys, values);
+    fetch_pairs<T>(a, key, key.home == nullptr, keys, values);
   }
-  wait_for_kernels_ahead();
-  let_next_kernel_start();
+  wait_for_predecessors();
+  let_dependents_start();
   if (index >= items) return;
   Queries<T, N> queries;
   queries.load(a, item);
-  fetch_pairs<T>(a, key, key.fresh, keys, values);
+  fetch_pairs<T>(a, key, key.home != nullptr, keys, values);
   commit_copies();
   commit_copies();  // the loop has one group open for keys, one for values
   queries.store(shared.queries);
@@ -50,20 +50,20 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) attend(PagedAtt
       next_key = find_key<T>(a, next);
       queries.load(a, next);
     }
-    append_fresh<T>(a, item, key);
+    append_fresh<T>(a, key);
     wait_for_copies<1>();
     __syncwarp();
     weigh_keys<T, N>(keys, shared.queries, entry_readers(key.entry), shared.sums[warp],
                      shared.totals[warp]);
     __syncwarp();  // the keys are read, the weights written
-    if (more) fetch_rows<T>(a, next_key.key, kAllLanes, keys);
+    if (more) fetch_rows<T>(a, next_key.row, kAllLanes, keys);
     commit_copies();
     wait_for_copies<1>();
     __syncwarp();
     float2 own[N];
     sum_values<T, N>(values, shared.sums[warp], own);
     __syncwarp();  // the values and weights are read
-    if (more) fetch_rows<T>(a, next_key.value, kAllLanes, values);
+    if (more) fetch_rows<T>(a, value_row<T>(a, next_key), kAllLanes, values);
     commit_copies();
 #pragma unroll
     for (int b = 0; b < N; ++b) {
@@ -140,8 +140,12 @@ cudaError_t paged_attention(const PagedAttention& layer, cudaStream_t stream) {
     return cudaErrorInvalidValue;
   }
   const Variant variant = variant_of(layer.type, layer.tables.max_beams);
-  return launch_kernel(variant.kernel, layer.blocks, kThreads, variant.shared_bytes, layer.overlap,
-                       stream, layer);
+  if (layer.overlap) {
+    return launch_dependent(variant.kernel, layer.blocks, kThreads, variant.shared_bytes, stream,
+                            layer);
+  }
+  variant.kernel<<<layer.blocks, kThreads, variant.shared_bytes, stream>>>(layer);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2

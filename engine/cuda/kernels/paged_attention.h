@@ -28,10 +28,10 @@ struct PagedAttention {
   int32_t segments, heads, layer;
   ElementType type;  // of qkv, out and pages
   int32_t blocks;    // of threads: the grid, from prepare_paged_attention
-  // Programmatic dependent launch (compute capability 9.0 and newer): starts before the kernel
-  // ahead of it in the stream has ended, reads old keys, and waits before it reads qkv. The kernel
-  // ahead must let others start only after it has waited itself, and must not be the one that made
-  // `work`, moved the beams, or wrote pages.
+  // Programmatic dependent launch (dependent_launch.cuh): starts while the kernel ahead of it still
+  // runs, reads old keys, and waits before it reads qkv. `work`, the tables and this layer's old
+  // keys must be complete when it may start: between their makers and this kernel at least one must
+  // be launched without overlap, say the attention of a step's first layer.
   bool overlap;
 };
 
