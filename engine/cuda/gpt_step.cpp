@@ -150,13 +150,15 @@ void GptStep::linear_to_parts(const at::Tensor& x, const Linear& linear, const L
   layer.weight = linear.weight.const_data_ptr();
   layer.x = x.const_data_ptr();
   layer.output = RowOutput::kParts;
+  layer.splits =
+      tuning_.splits > 0 ? tuning_.splits : row_linear_splits(layer.out, layer.in, layer.type);
   layer.y = parts_.mutable_data_ptr();
   if (tuning_.prefetch) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }
   cuda_check(row_linear(layer, pass->stream), "starting a linear layer");
-  pass->part_count = row_linear_splits(layer.out, layer.in, layer.type);
+  pass->part_count = layer.splits;
   pass->parts_bias = linear.bias.const_data_ptr();
 }
 

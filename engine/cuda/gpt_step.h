@@ -25,10 +25,11 @@ namespace indextts2 {
 using AttentionCall =
     std::function<void(int layer, const void* qkv, void* out, cudaStream_t stream)>;
 
-// What a benchmark may try; changes no bit.
+// What a benchmark may try. All but splits change no bit.
 struct GptStepTuning {
   int fused_norm_rows = kFusedNormRows;  // up to 8
   bool prefetch = true;                  // of the weights of the layer that comes next
+  int splits = 0;                        // RowLinear::splits
 };
 
 // Letters: R rows, C width, V codes. A row's bits depend on that row alone, not on R.

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "cuda/decode_batch.h"
+#include "device_timer.h"
 #include "support/random_gpt.h"
+#include "unit/cuda/cuda_torch.h"
 
 namespace indextts2 {
 namespace {
@@ -105,33 +107,21 @@ struct Bench {
 
   // Each part alone, in the middle of the segments.
   void profile(int segments) {
-    constexpr int kTimes = 20;
     admit(segments, arguments.codes, nullptr);
     for (int i = 0; i < arguments.codes / 2; ++i) batch.step();
     const char* const names[] = {"work list", "networks", "attention, all layers", "scores",
-                                 "choice and moves"};
+                                 "choice, beams moved"};
     std::printf("%d segments: parts of a step at code %d\n", segments, arguments.codes / 2);
-    cudaEvent_t begin = nullptr, end = nullptr;
-    cuda_check(cudaEventCreate(&begin), "making an event");
-    cuda_check(cudaEventCreate(&end), "making an event");
+    cuda_check(cudaStreamSynchronize(batch.stream()), "decoding");
     for (int part = 0; part < DecodeStep::kParts; ++part) {
-      Figures figures;
-      for (int repeat = -kWarmUps; repeat < arguments.repeat; ++repeat) {
-        cuda_check(cudaEventRecord(begin, batch.stream()), "timing");
-        for (int i = 0; i < kTimes; ++i) {
-          batch.parts().run_part(static_cast<DecodeStep::Part>(part), batch.running_bucket(),
-                                 batch.stream());
-        }
-        cuda_check(cudaEventRecord(end, batch.stream()), "timing");
-        cuda_check(cudaEventSynchronize(end), "timing");
-        float ms = 0;
-        cuda_check(cudaEventElapsedTime(&ms, begin, end), "timing");
-        if (repeat >= 0) figures.values.push_back(ms / kTimes);
-      }
-      figures.print(names[part], "ms");
+      const DeviceTime time = time_graph(
+          [&](cudaStream_t on) {
+            batch.parts().run_part(static_cast<DecodeStep::Part>(part), batch.running_bucket(), on);
+          },
+          arguments.repeat);
+      std::printf("  %-34s %8.4f [%.4f-%.4f] ms\n", names[part], time.median, time.least,
+                  time.most);
     }
-    cudaEventDestroy(begin);
-    cudaEventDestroy(end);
     for (int slot = 0; slot < segments; ++slot) batch.release(slot);
   }
 };
@@ -160,11 +150,7 @@ bool parse(int argc, char** argv, Arguments* arguments) {
 }
 
 int bench(const Arguments& arguments) {
-  int devices = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
-    std::printf("left out: no CUDA device here\n");
-    return 0;
-  }
+  if (!have_cuda_torch()) return 0;
   WeightsOptions options;
   options.device = at::Device(at::kCUDA, 0);
   options.dtype = arguments.type;

@@ -323,7 +323,7 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   const size_t row_bytes = layer.in * element_bytes(layer.type);
   const bool norm = layer.x == nullptr, parts = layer.output == RowOutput::kParts;
   if (row_bytes % kBlockBytes != 0 || layer.in <= 0 || layer.out <= 0 ||
-      layer.next_bytes % 16 != 0 ||
+      layer.next_bytes % 16 != 0 || layer.splits > kMaxRowSplits ||
       (norm &&
        (parts || layer.rows > 8 || layer.in > kMaxNormWidth || layer.norm.h == layer.norm.h_out))) {
     return cudaErrorInvalidValue;
@@ -341,7 +341,8 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   a.in = layer.in;
   a.out = layer.out;
   a.blocks = static_cast<int>(row_bytes / kBlockBytes);
-  a.slices = kSlices * (parts ? row_linear_splits(layer.out, layer.in, layer.type) : 1);
+  const int own_splits = row_linear_splits(layer.out, layer.in, layer.type);
+  a.slices = kSlices * (!parts ? 1 : layer.splits > 0 ? layer.splits : own_splits);
   a.output = layer.output;
   switch (layer.type) {
     case ElementType::kFloat32:

@@ -40,6 +40,7 @@ struct RowLinear {
   RowNorm norm;
   RowOutput output = RowOutput::kPlain;
   void* y = nullptr;
+  int splits = 0;  // for a benchmark: parts of kParts other than row_linear_splits()
   // Weights of the layer that comes next, brought near while this one runs. Multiple of 16 bytes.
   const void* next = nullptr;
   size_t next_bytes = 0;

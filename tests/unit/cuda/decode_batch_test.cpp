@@ -10,7 +10,7 @@
 #include <random>
 
 #include "core/error.h"
-#include "device_buffer.h"
+#include "cuda_torch.h"
 #include "stages/decode_batch.h"
 #include "support/random_gpt.h"
 
@@ -105,7 +105,7 @@ std::vector<DecodeResult> alone(const std::shared_ptr<const UnifiedVoice>& model
 }
 
 TEST(CudaDecodeBatch, GivesTheCodesOfTheDefinition) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   at::globalContext().setAllowTF32CuBLAS(false);
   const auto gpt = model(at::kFloat);
   ASSERT_TRUE(CudaDecodeBatch::supports(*gpt));
@@ -127,7 +127,7 @@ TEST(CudaDecodeBatch, GivesTheCodesOfTheDefinition) {
 }
 
 TEST(CudaDecodeBatch, TheSameAloneTogetherLateAndKernelByKernel) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
     SCOPED_TRACE(at::toString(type));
     const auto gpt = model(type);
@@ -149,7 +149,7 @@ TEST(CudaDecodeBatch, TheSameAloneTogetherLateAndKernelByKernel) {
 }
 
 TEST(CudaDecodeBatch, SegmentsThatComeGoAndAreGivenUpAtRandomHarmNoOther) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   constexpr int kSegments = 240, kCapacity = 12;
   const auto gpt = model(at::kBFloat16);
   std::mt19937 random(17);
@@ -188,7 +188,7 @@ TEST(CudaDecodeBatch, SegmentsThatComeGoAndAreGivenUpAtRandomHarmNoOther) {
 }
 
 TEST(CudaDecodeBatch, MoreBeamsThanThereIsRoomForMakeRoomWhileOthersRun) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   const auto gpt = model(at::kBFloat16);
   std::vector<DecodeJob> all = jobs(*gpt, 6, 200);
   all[2].options.num_beams = 7;
@@ -199,7 +199,7 @@ TEST(CudaDecodeBatch, MoreBeamsThanThereIsRoomForMakeRoomWhileOthersRun) {
 }
 
 TEST(CudaDecodeBatch, ReleaseBeforeTheEndGivesWhatThereIs) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   const auto gpt = model(at::kFloat);
   CudaDecodeBatch batch(gpt, 2);
   DecodeJob long_job = job(*gpt, 1, 400);
@@ -218,7 +218,7 @@ TEST(CudaDecodeBatch, ReleaseBeforeTheEndGivesWhatThereIs) {
 }
 
 TEST(CudaDecodeBatch, RefusesWhatTheDefinitionRefuses) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   const auto gpt = model(at::kFloat);
   CudaDecodeBatch batch(gpt, 1);
   DecodeJob bad = job(*gpt, 1, 10);
@@ -235,7 +235,7 @@ TEST(CudaDecodeBatch, RefusesWhatTheDefinitionRefuses) {
 }
 
 TEST(CudaDecodeBatch, AFailedSegmentHarmsNoOther) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   const auto gpt = model(at::kFloat);
   const DecodeJob good = job(*gpt, 3, 100);
   DecodeJob bad = good;
@@ -256,7 +256,7 @@ TEST(CudaDecodeBatch, AFailedSegmentHarmsNoOther) {
 }
 
 TEST(CudaDecodeBatch, WithoutMemoryTheNewestSegmentFailsAlone) {
-  if (!have_device()) return;
+  if (!have_cuda_torch()) return;
   const auto gpt = model(at::kFloat);
   std::vector<DecodeJob> all;
   for (int number : {1, 3, 5}) {  // of those that do not stop early
