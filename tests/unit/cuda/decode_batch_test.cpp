@@ -32,6 +32,8 @@ std::shared_ptr<const UnifiedVoice> model(at::ScalarType type) {
     options.device = at::Device(at::kCUDA, 0);
     options.dtype = type;
     own = random_gpt(sizes, options, at::kBFloat16, sizes.layers);
+    // Never drawn: what has it as its stop code goes on to the end.
+    own->mel_head().bias.select(0, own->config().stop_mel_token).fill_(-1e4f);
   }
   return own;
 }
@@ -50,7 +52,7 @@ DecodeJob job(const UnifiedVoice& model, int number, int max_codes) {
   out.options.max_codes = max_codes;
   out.options.vocabulary = model.vocabulary();
   out.options.start_token = model.config().start_mel_token;
-  // A code like others, so that some segments end by themselves.
+  // Half of them end by a code like others, that is drawn some time.
   out.options.stop_token = number % 2 == 0 ? 7 : model.config().stop_mel_token;
   if (number % 5 == 1) out.options.length_penalty = 0.8;
   if (number % 7 == 2) out.options.sampling.temperature = 1.1;
