@@ -22,6 +22,7 @@ constexpr int kPieces = kD * sizeof(T) / 16;  // 16-byte pieces of a key
 // Chunk `chunk` of `chunks` of a segment, for one head.
 struct Item {
   int segment, head, chunk, chunks;
+  int slot, beams;  // of the segment
 };
 
 // The key of one lane.
@@ -63,15 +64,16 @@ __device__ inline Item item_at(const PagedAttention& a, const int* first, int in
     passed = __popc(__ballot_sync(kAllLanes, before));
     s += passed;
   } while (passed == 32);
-  return {s, index - chunk * a.heads, chunk - first[s], first[s + 1] - first[s]};
+  const int slot = a.tables.segments[s];
+  return {s,    index - chunk * a.heads, chunk - first[s], first[s + 1] - first[s],
+          slot, a.tables.beams[slot]};
 }
 
 template <typename T>
-__device__ inline char* key_in_page(const PagedAttention& a, int slot, const Item& item,
-                                    uint32_t entry) {
+__device__ inline char* key_in_page(const PagedAttention& a, const Item& item, uint32_t entry) {
   const int position = static_cast<int>(entry_position(entry));
   const int page =
-      (slot * a.tables.max_beams + static_cast<int>(entry_owner(entry))) * a.tables.max_pages +
+      (item.slot * a.tables.max_beams + static_cast<int>(entry_owner(entry))) * a.tables.max_pages +
       position / kPageKeys;
   const size_t row =
       static_cast<size_t>(a.layer * 2 * a.heads + item.head) * kPageKeys + position % kPageKeys;
@@ -92,9 +94,8 @@ __device__ inline Key find_key(const PagedAttention& a, const Item& item) {
   key.entry =
       a.work.entries[item.segment * attention_entries(a.tables.max_pages, a.tables.max_beams) +
                      index];
-  const int slot = a.tables.segments[item.segment];
-  char* home = key_in_page<T>(a, slot, item, key.entry);
-  if (static_cast<int>(entry_position(key.entry)) == a.tables.length[slot]) {
+  char* home = key_in_page<T>(a, item, key.entry);
+  if (static_cast<int>(entry_position(key.entry)) == a.tables.length[item.slot]) {
     const size_t width = static_cast<size_t>(a.heads) * kD;
     const size_t row =
         static_cast<size_t>(item.segment) * a.tables.max_beams + entry_owner(key.entry);

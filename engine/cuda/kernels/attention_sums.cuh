@@ -87,10 +87,11 @@ __device__ inline float2 value_pair(const uint4* values, int row) {
   }
 }
 
+// The warp's values times its weights, in place of the weights. By whole warps; the values are free
+// afterwards.
 template <typename T, int N>
-__device__ inline void sum_values(const uint4* values, const float* weights, float2 (&sums)[N]) {
-#pragma unroll
-  for (int b = 0; b < N; ++b) sums[b] = make_float2(0.0f, 0.0f);
+__device__ inline void sum_values(const uint4* values, float* weights_then_sums) {
+  float2 sums[N] = {};
 #pragma unroll
   for (int key = 0; key < 32; key += 4) {
     float2 value[4];
@@ -98,7 +99,7 @@ __device__ inline void sum_values(const uint4* values, const float* weights, flo
     for (int i = 0; i < 4; ++i) value[i] = value_pair<T>(values, key + i);
 #pragma unroll
     for (int b = 0; b < N; ++b) {
-      const float4 w = *reinterpret_cast<const float4*>(weights + b * 32 + key);
+      const float4 w = *reinterpret_cast<const float4*>(weights_then_sums + b * 32 + key);
       const float weight[4] = {w.x, w.y, w.z, w.w};
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
@@ -106,6 +107,11 @@ __device__ inline void sum_values(const uint4* values, const float* weights, flo
         sums[b].y = fmaf(weight[i], value[i].y, sums[b].y);
       }
     }
+  }
+  __syncwarp();  // all lanes have read the weights
+#pragma unroll
+  for (int b = 0; b < N; ++b) {
+    reinterpret_cast<float2*>(weights_then_sums + b * kD)[threadIdx.x % 32] = sums[b];
   }
 }
 
@@ -124,10 +130,10 @@ __device__ inline void write_out(const PagedAttention& a, const Item& item, int 
 
 // The four warps' sums to the chunk's: to the output if it is the only chunk.
 template <typename T, int N>
-__device__ inline void combine_warps(const PagedAttention& a, const Item& item, int beams,
+__device__ inline void combine_warps(const PagedAttention& a, const Item& item,
                                      const Shared<T, N>& shared) {
   float* partial = partials_of(a, item, item.chunk);
-  for (int e = threadIdx.x; e < beams * kD; e += kThreads) {
+  for (int e = threadIdx.x; e < item.beams * kD; e += kThreads) {
     const int b = e / kD;
     float top = -INFINITY;
 #pragma unroll
@@ -153,10 +159,10 @@ __device__ inline void combine_warps(const PagedAttention& a, const Item& item, 
 
 // All chunks' sums, in their order, to the output. By the block that came last.
 template <typename T>
-__device__ inline void merge_chunks(const PagedAttention& a, const Item& item, int beams) {
+__device__ inline void merge_chunks(const PagedAttention& a, const Item& item) {
   const size_t stride = static_cast<size_t>(a.tables.max_beams) * kPartialFloats;
   const float* sums = partials_of(a, item, 0);
-  for (int e = threadIdx.x; e < beams * kD; e += kThreads) {
+  for (int e = threadIdx.x; e < item.beams * kD; e += kThreads) {
     const int b = e / kD;
     const float* totals = sums + a.tables.max_beams * kD + 2 * b;
     float top = -INFINITY, total = 0.0f, sum = 0.0f;
@@ -198,12 +204,11 @@ __device__ inline bool arrive(const PagedAttention& a, const Item& item, int* sh
 template <typename T, int N>
 __device__ inline void finish_chunk(const PagedAttention& a, const Item& item,
                                     Shared<T, N>& shared) {
-  const int beams = a.tables.beams[a.tables.segments[item.segment]];
-  combine_warps<T, N>(a, item, beams, shared);
+  combine_warps<T, N>(a, item, shared);
   if (item.chunks == 1) {
     __syncthreads();
   } else if (arrive(a, item, &shared.arrived)) {
-    merge_chunks<T>(a, item, beams);
+    merge_chunks<T>(a, item);
   }
 }
 

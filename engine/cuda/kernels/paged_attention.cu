@@ -60,15 +60,9 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) attend(PagedAtt
     commit_copies();
     wait_for_copies<1>();
     __syncwarp();
-    float2 own[N];
-    sum_values<T, N>(values, shared.sums[warp], own);
-    __syncwarp();  // the values and weights are read
+    sum_values<T, N>(values, shared.sums[warp]);
     if (more) fetch_rows<T>(a, value_row<T>(a, next_key), kAllLanes, values);
     commit_copies();
-#pragma unroll
-    for (int b = 0; b < N; ++b) {
-      reinterpret_cast<float2*>(&shared.sums[warp][b * kD])[threadIdx.x % 32] = own[b];
-    }
     __syncthreads();  // all sums are there, the queries are read
     if (more) queries.store(shared.queries);
     finish_chunk<T, N>(a, item, shared);
