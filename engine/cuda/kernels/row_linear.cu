@@ -187,61 +187,78 @@ __device__ __forceinline__ void prefetch_next(const Arguments& a) {
   }
 }
 
+// The weights of a warp: 16 outputs of its slice. kDepth blocks are on their way at a time.
+template <int kDepth>
+struct WeightStream {
+  const char *upper, *lower;  // 16 bytes of this lane in the first block
+  int blocks;
+  uint4 ahead[kDepth][2];  // of step i: ahead[i % kDepth]
+  __device__ __forceinline__ WeightStream(const Arguments& a, int slice, int tile) {
+    const int lane = threadIdx.x % 32, index = blockIdx.y * kSlices + slice;
+    const int begin = slice_begin(index, a.blocks, a.slices);
+    blocks = slice_begin(index + 1, a.blocks, a.slices) - begin;
+    // Outputs past the end take the last one's weights and are not written.
+    const size_t row_bytes = static_cast<size_t>(a.blocks) * kBlockBytes;
+    const size_t offset = static_cast<size_t>(begin) * kBlockBytes + lane % 4 * 16;
+    const int out = blockIdx.x * kTileOut + tile * 16 + lane / 4;
+    upper = a.weight + min(out, a.out - 1) * row_bytes + offset;
+    lower = a.weight + min(out + 8, a.out - 1) * row_bytes + offset;
+#pragma unroll
+    for (int d = 0; d < kDepth; ++d) load(d, d);
+  }
+  __device__ __forceinline__ void load(int step, int place) {
+    if (step >= blocks) return;
+    ahead[place][0] = load_weights(upper + step * kBlockBytes);
+    ahead[place][1] = load_weights(lower + step * kBlockBytes);
+  }
+  // What the constructor has not loaded.
+  __device__ __forceinline__ void prefetch_rest() const {
+    const int t = threadIdx.x % 4;
+    if (blocks > kDepth && t < 2) {
+      prefetch_weights((t == 0 ? upper : lower - 16) + kDepth * kBlockBytes,
+                       static_cast<unsigned>(blocks - kDepth) * kBlockBytes);
+    }
+  }
+};
+
+// About as many as the registers hold: a spilled weight would be waited for.
+template <typename T, int kTiles, bool kNorm>
+constexpr int depth() {
+  const int depth = kNorm ? 5 : kTiles <= 2 ? 8 : kTiles == 3 ? 7 : kTiles <= 6 ? 5 : 4;
+  return sizeof(T) == 4 ? depth - 1 : depth;
+}
+
 template <typename T, int kTiles, bool kNorm>
 __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) {
-  constexpr int kDepth = kTiles <= 3 ? 8 : kTiles <= 6 ? 6 : 4;
+  constexpr int kDepth = depth<T, kTiles, kNorm>();
   constexpr int kStages = Stages<kTiles>::kCount, kStageBytes = Stages<kTiles>::kBytes;
   static_assert(kStages >= 3, "rows are copied while others are multiplied");
   extern __shared__ __align__(128) char stages[];
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int slice = warp % kSlices, g = lane / 4, t = lane % 4;
-  const Slices slices(a);
-  const int begin = slice_begin(blockIdx.y * kSlices + slice, a.blocks, a.slices);
-  const int blocks = slice_begin(blockIdx.y * kSlices + slice + 1, a.blocks, a.slices) - begin;
-
-  // Outputs past the end take the last one's weights and are not written.
-  const size_t row_bytes = static_cast<size_t>(a.blocks) * kBlockBytes;
-  const int upper_out = blockIdx.x * kTileOut + warp / kSlices * 16 + g;
-  const size_t offset = static_cast<size_t>(begin) * kBlockBytes + t * 16;
-  const char* upper = a.weight + min(upper_out, a.out - 1) * row_bytes + offset;
-  const char* lower = a.weight + min(upper_out + 8, a.out - 1) * row_bytes + offset;
-  uint4 ahead[kDepth][2];
-#pragma unroll
-  for (int d = 0; d < kDepth; ++d) {
-    if (d < blocks) {
-      ahead[d][0] = load_weights(upper + d * kBlockBytes);
-      ahead[d][1] = load_weights(lower + d * kBlockBytes);
-    }
-  }
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, slice = warp % kSlices;
+  WeightStream<kDepth> stream(a, slice, warp / kSlices);
   let_dependents_start();
-  if (blocks > kDepth && t < 2) {
-    prefetch_weights((t == 0 ? upper : lower - 16) + kDepth * kBlockBytes,
-                     static_cast<unsigned>(blocks - kDepth) * kBlockBytes);
-  }
+  stream.prefetch_rest();
   if (a.next_bytes != 0) prefetch_next(a);
   const int bias_at = min(static_cast<int>(blockIdx.x) * kTileOut + lane, a.out - 1);
   const float bias =
       a.output == RowOutput::kParts ? 0.0f : to_float(static_cast<const T*>(a.bias)[bias_at]);
 
-  const int first_row = blockIdx.z * kTiles * 8;
-  const int count = min(kTiles * 8, a.rows - first_row);
+  const Slices slices(a);
+  const int first_row = blockIdx.z * kTiles * 8, count = min(kTiles * 8, a.rows - first_row);
   const bool resident = kNorm || slices.steps <= kStages;
   const RowCopier copier(a, slices, first_row, count);
   wait_for_predecessors();
   if (kNorm) {
     make_normed_rows<T, kTiles>(a, slices, stages);
-    __syncthreads();
   } else {
     const int first_steps = resident ? slices.steps : kStages - 1;
     for (int step = 0; step < first_steps; ++step) copier.copy(step, stages + step * kStageBytes);
-    if (resident) {
-      wait_for_copies<0>();
-      __syncthreads();
-    }
+    if (resident) wait_for_copies<0>();
   }
+  __syncthreads();
 
   float sums[kTiles][4] = {};
-  const char* mine = stages + place(g, slice * kBlockBytes + t * 16);
+  const char* mine = stages + place(lane / 4, slice * kBlockBytes + lane % 4 * 16);
   int stage = 0;  // step % kStages
   for (int base = 0; base < slices.steps; base += kDepth) {
 #pragma unroll
@@ -254,16 +271,13 @@ __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) 
         const int freed = stage == 0 ? kStages - 1 : stage - 1;
         copier.copy(step + kStages - 1, stages + freed * kStageBytes);
       }
-      if (step < blocks) {
-        const WeightBlock<T> weights(ahead[d][0], ahead[d][1]);
-        if (step + kDepth < blocks) {
-          ahead[d][0] = load_weights(upper + (step + kDepth) * kBlockBytes);
-          ahead[d][1] = load_weights(lower + (step + kDepth) * kBlockBytes);
-        }
+      if (step < stream.blocks) {
+        const WeightBlock<T> weights(stream.ahead[d][0], stream.ahead[d][1]);
+        stream.load(step + kDepth, d);
+        const char* rows = mine + stage * kStageBytes;
 #pragma unroll
         for (int n = 0; n < kTiles; ++n) {
-          weights.multiply(sums[n], *reinterpret_cast<const uint4*>(mine + stage * kStageBytes +
-                                                                    n * 8 * kRowBytes));
+          weights.multiply(sums[n], *reinterpret_cast<const uint4*>(rows + n * 8 * kRowBytes));
         }
       }
       stage = stage + 1 == kStages ? 0 : stage + 1;
