@@ -36,8 +36,8 @@ RULES = {
     "engine/modules": ["core/", "modules/", "ops/", "weights/"] + ATEN_CORE,
     "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
                       "text/segment.h"] + ATEN_CORE,
-    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda",
-                    "cublasLt.h"],
+    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "stages/beam_search.h", "stages/decode_batch.h", "modules/",
+                    "ops/", "weights/", "ATen/", "c10/", "cuda", "cublasLt.h"],
     "engine/cuda/kernels": ["core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
 }
 REFUSED = {
