@@ -15,6 +15,10 @@
 namespace indextts2 {
 namespace {
 
+// Frames of the segments that a GPU renders together, prompts included: enough to fill it, and few
+// enough that a first segment does not wait long for those before it.
+constexpr int64_t kFramesTogether = 6000;
+
 // Networks by (model, device, precision): pools that differ in anything else share them.
 SharedLoads<const SpeechModel>& shared_networks() {
   static auto* const networks =
@@ -132,8 +136,13 @@ std::shared_ptr<SpeechPool> open_speech_pool(
       SynthesizerOptions replica;
       replica.device = device;
       replica.max_batch = max_batch;
-      replica.enter_thread = [device] { return std::make_shared<DeviceScope>(device); };
-      const DeviceScope scope(device);
+      replica.enter_thread = [device](ReplicaThread thread) {
+        // What is decoded now is heard first; rendering takes what decoding leaves of the device.
+        return std::make_shared<DeviceScope>(device, thread == ReplicaThread::kDecode
+                                                         ? StreamPriority::kHigh
+                                                         : StreamPriority::kNormal);
+      };
+      if (device != "cpu") replica.frames_rendered_together = kFramesTogether;
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);
       return synthesizer;

@@ -208,11 +208,12 @@ struct DeviceScope::Guards {
   std::optional<c10::StreamGuard> stream;
 };
 
-DeviceScope::DeviceScope(const std::string& device_id) : guards_(std::make_unique<Guards>()) {
+DeviceScope::DeviceScope(const std::string& device_id, StreamPriority priority)
+    : guards_(std::make_unique<Guards>()) {
   const c10::Device device(device_id);
   if (device.is_cpu()) return;
   const c10::impl::VirtualGuardImpl guard(device.type());
-  guards_->stream.emplace(guard.getStreamFromGlobalPool(device));
+  guards_->stream.emplace(guard.getStreamFromGlobalPool(device, priority == StreamPriority::kHigh));
 }
 
 DeviceScope::~DeviceScope() = default;

@@ -29,11 +29,14 @@ std::string cuda_problem();
 // {kLibraryInit} for a CUDA device when the CUDA library cannot be used.
 std::vector<std::string> resolve_devices(const std::vector<std::string>& words, int replicas_per_device);
 
+// Of a device's stream: where the device chooses between two, the high one goes first.
+enum class StreamPriority { kNormal, kHigh };
+
 // Puts the calling thread onto a device for as long as it lives: inference mode, the device, and a stream of its own.
 // Thread-safety: one thread.
 class DeviceScope {
  public:
-  explicit DeviceScope(const std::string& device_id);
+  explicit DeviceScope(const std::string& device_id, StreamPriority priority = StreamPriority::kNormal);
   ~DeviceScope();
   DeviceScope(const DeviceScope&) = delete;
   DeviceScope& operator=(const DeviceScope&) = delete;

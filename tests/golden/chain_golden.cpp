@@ -87,7 +87,7 @@ class Chain {
     options.device = golden_.device();
     return options;
   }
-  std::shared_ptr<const UnifiedVoice> gpt() const { return {model_, &model_->gpt}; }
+  std::shared_ptr<const UnifiedVoice> gpt() const { return model_->gpt; }
 
   VoiceFeatures encode_voice() const {
     const auto encoder = load_voice_encoder(ModelCheckpoints(files_), config_, weights());

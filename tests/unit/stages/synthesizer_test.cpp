@@ -48,7 +48,7 @@ TEST(Synthesizer, FailsJobsWhenItsRenderingThreadCannotEnterTheDevice) {
       std::make_shared<const SpeechModel>(ModelCheckpoints(files), config, WeightsOptions{});
   std::atomic<int> entered{0};
   SynthesizerOptions options;
-  options.enter_thread = [&]() -> std::shared_ptr<void> {
+  options.enter_thread = [&](ReplicaThread) -> std::shared_ptr<void> {
     if (++entered > 1) throw Error(ErrorCode::kDeviceLost, "the device is gone");
     return nullptr;
   };
