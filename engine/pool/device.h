@@ -13,11 +13,16 @@ struct Device {
   std::string name;          // as the driver says it
   uint64_t total_bytes = 0;  // memory
   uint64_t free_bytes = 0;
+  int compute_capability = 0;  // of a GPU: 10 * major + minor
 };
 
 // The devices that can be used. The first call decides for the process whether the CUDA library is loaded: it must come
 // before the first tensor operation. Thread-safety: safe. Throws nothing.
 std::vector<Device> list_devices();
+
+// A symbol of the library that serves this device; null: the CPU, which has none, or the library lacks it.
+// Thread-safety: safe. Throws nothing.
+void* device_symbol(const std::string& device_id, const char* name);
 
 // Why CUDA devices are missing from list_devices(); empty when they are not, or when the machine has none.
 std::string cuda_problem();

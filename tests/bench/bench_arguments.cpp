@@ -14,6 +14,7 @@ const char kBenchUsage[] =
     "usage: bench_speak MODEL_DIR [--devices LIST] [--voice FILE] [--text TEXT] [--seed N]\n"
     "  [--repeat N] [--warmup N] [--threads N] [--beams N] [--steps N]\n"
     "  [--precision fp32|tf32|fp16|bf16] [--flight N]  texts of one segment spoken at once\n"
+    "  [--kernels auto|libtorch]  libtorch: without the device's own, to compare with\n"
     "  [--codes N | MIN-MAX | A,B,C...]  codes of each segment (a range is drawn from the seed); "
     "only\n"
     "                                    for models that do not end a segment by themselves\n"
@@ -46,6 +47,13 @@ bool parse_precision(const std::string& name, BenchArguments* arguments) {
   if (!known.count(name)) return false;
   arguments->precision = name;
   arguments->engine.precision = known.at(name);
+  return true;
+}
+
+bool parse_kernels(const std::string& name, BenchArguments* arguments) {
+  if (name != "auto" && name != "libtorch") return false;
+  arguments->kernels = name;
+  arguments->engine.kernels = name == "auto" ? Kernels::kAuto : Kernels::kLibTorch;
   return true;
 }
 
@@ -99,6 +107,7 @@ bool parse_bench_arguments(int argc, char** argv, BenchArguments* arguments) {
       {"--flight", set([&](const std::string& v) { to.flight = std::max(1, number(v)); })},
       {"--json", set([&](const std::string& v) { to.json = v; })},
       {"--codes", set([&](const std::string& v) { codes = v; })},
+      {"--kernels", [&](const std::string& v) { return parse_kernels(v, arguments); }},
       {"--precision", [&](const std::string& v) { return parse_precision(v, arguments); }}};
   for (int i = 2; i + 1 < argc; i += 2) {
     const auto option = options.find(argv[i]);

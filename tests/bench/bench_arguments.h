@@ -14,6 +14,7 @@ struct BenchArguments {
   SpeakOptions speak;
   std::string text;
   std::string precision = "fp32";  // the name of engine.precision
+  std::string kernels = "auto";
   std::string json;                // file to append to; empty: none
   int repeat = 5, warmup = 1;
   int flight = 1;                  // texts spoken at once

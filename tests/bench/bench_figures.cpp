@@ -72,6 +72,7 @@ void append_json(const BenchArguments& arguments, const BenchFigures& figures) {
                          {"model", arguments.engine.model_dir},
                          {"devices", arguments.engine.devices},
                          {"precision", arguments.precision},
+                         {"kernels", arguments.kernels},
                          {"flight", arguments.flight},
                          {"codes", arguments.codes},
                          {"prompt_s", figures.prompt_seconds},
