@@ -165,7 +165,10 @@ std::shared_ptr<SpeechPool> open_speech_pool(
                                                          ? StreamPriority::kHigh
                                                          : StreamPriority::kNormal);
       };
-      if (device != "cpu") replica.frames_rendered_together = kFramesTogether;
+      if (device != "cpu") {
+        replica.frames_rendered_together = kFramesTogether;
+        replica.latent_when_rendering = true;
+      }
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);
       return synthesizer;

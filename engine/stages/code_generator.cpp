@@ -12,9 +12,11 @@ namespace indextts2 {
 Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded) {
   Codes out;
   out.codes = decoded.codes;
+  out.capped = decoded.capped;
+  out.latent = decoded.latent.take();
+  if (out.latent.defined()) return out;
   out.latent =
       model.latent(decoded.conditioning.take(), decoded.text_ids, decoded.codes).to(at::kFloat);
-  out.capped = decoded.capped;
   return out;
 }
 
@@ -59,8 +61,11 @@ DecodedCodes CodeGenerator::release(int slot) {
   Begun begun = std::exchange(begun_.at(slot), {});
   DecodeResult decoded = batch_->release(slot);
   check_codes(decoded.codes);
-  return {std::move(decoded.codes), decoded.capped, StreamHandover(std::move(begun.conditioning)),
-          std::move(begun.text_ids)};
+  return {std::move(decoded.codes),
+          decoded.capped,
+          StreamHandover(std::move(begun.conditioning)),
+          std::move(begun.text_ids),
+          {}};
 }
 
 void CodeGenerator::abandon(int slot) {

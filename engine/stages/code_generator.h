@@ -22,16 +22,17 @@ struct Codes {
   bool capped = false;         // stopped by max_codes, not by the model
 };
 
-// The codes of a segment before its latent pass, on their way to whoever runs that.
+// The codes of a segment on their way to another thread, before or after the latent pass.
 struct DecodedCodes {
   std::vector<int64_t> codes;  // [S], S >= 1, each an index of the codebook
   bool capped = false;
   StreamHandover conditioning;    // [1, n + 2, C]
   std::vector<int32_t> text_ids;  // without start and stop
+  StreamHandover latent;          // as Codes::latent; empty: before the pass
 };
 
-// The latent pass, on the calling thread and its stream; `model` must be the one that decoded.
-// Thread-safety: const.
+// The latent pass, unless it is done, on the calling thread and its stream; `model` must be the one
+// that decoded. Thread-safety: const.
 Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded);
 
 // One segment to speak.

@@ -16,6 +16,7 @@ class StreamHandover {
   StreamHandover() = default;
   explicit StreamHandover(at::Tensor tensor);
   at::Tensor take() const;
+  bool empty() const { return !tensor_.defined(); }
 
  private:
   at::Tensor tensor_;

@@ -125,7 +125,12 @@ void Synthesizer::collect(std::vector<Decoding>* decoding) {
       continue;
     }
     try {
-      renderer_.push({done.job, generator_.release(done.slot), done.start});
+      DecodedSegment decoded{done.job, generator_.release(done.slot), done.start};
+      if (!options_.latent_when_rendering) {
+        const StageTimer timer(*clock_, "latent");
+        decoded.codes.latent = StreamHandover(with_latent(*model_->gpt, decoded.codes).latent);
+      }
+      renderer_.push(std::move(decoded));
     } catch (...) {
       done.job->fail(as_error(std::current_exception()));
     }

@@ -28,6 +28,9 @@ struct SynthesizerOptions {
   // its work (device, stream, inference mode).
   std::function<std::shared_ptr<void>(ReplicaThread)> enter_thread;
   int64_t frames_rendered_together = 0;  // RenderOptions::frames_together
+  // The latent pass of a segment on the rendering thread, so that other segments' decoding does not
+  // wait for it. Where rendering takes longer than decoding anyway (CPUs) it had better not.
+  bool latent_when_rendering = false;
 };
 
 // Thread-safety: one thread, which makes it, serves with it and destroys it.
