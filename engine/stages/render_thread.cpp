@@ -79,19 +79,18 @@ std::vector<DecodedSegment> RenderThread::take() {
   std::vector<DecodedSegment> group;
   if (waiting_.empty()) return group;
   const bool together = options_.frames_together > 0;
-  auto next = waiting_.begin();
-  if (together) {
-    next = std::find_if(waiting_.begin(), waiting_.end(), is_first);
-    if (next == waiting_.end()) next = waiting_.begin();
-  }
-  int64_t room = options_.frames_together - frames(*next);
-  const bool alone = !together || is_first(*next);
-  group.push_back(std::move(*next));
-  waiting_.erase(next);
-  while (!alone && !waiting_.empty() && frames(waiting_.front()) <= room) {
-    room -= frames(waiting_.front());
-    group.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+  const bool first = together && std::any_of(waiting_.begin(), waiting_.end(), is_first);
+  int64_t room = options_.frames_together;
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (first && !is_first(*next)) {
+      ++next;
+      continue;
+    }
+    room -= frames(*next);
+    if (!group.empty() && room < 0) break;
+    group.push_back(std::move(*next));
+    next = waiting_.erase(next);
+    if (!together) break;
   }
   return group;
 }

@@ -25,7 +25,8 @@ struct DecodedSegment {
 struct RenderOptions {
   // Frames, those of the prompts included, that segments rendered together may have in all; more
   // than one segment is taken only within them. 0: one segment at a time, in the order of their
-  // coming. Else first segments of a text, for which somebody waits, go before others and alone.
+  // coming. Else first segments of a text, for which somebody waits, go before others and without
+  // them.
   int64_t frames_together = 0;
   int sample_rate_hz = 22050;
 };

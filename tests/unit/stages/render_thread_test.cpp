@@ -150,6 +150,12 @@ TEST_F(RenderThreadTest, TakesWhatWaitsTogetherAndFirstSegmentsBefore) {
   EXPECT_EQ(order_, Order({0, 1, 2, 3}));
 }
 
+TEST_F(RenderThreadTest, TakesSeveralFirstSegmentsTogether) {
+  render(segments({1, 0, 0, 2}), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({2, 2}));
+  EXPECT_EQ(order_, Order({0, 0, 1, 2}));
+}
+
 TEST_F(RenderThreadTest, TakesNoMoreFramesThanItMay) {
   const auto frames = [](int index) { return 32 + mel_frames(10 + index); };
   render(segments({1, 2, 3}), frames(1) + frames(2));
