@@ -35,16 +35,32 @@ class Others {
   Others(const Others&) = delete;
   Others& operator=(const Others&) = delete;
 
-  int finished() const { return finished_; }
+  // Blocks until they no longer run in step. Throws Error if they cannot run at all.
+  void settle() const {
+    while (finished_ < arguments_.beside) {
+      if (over_)
+        throw Error(ErrorCode::kSettings,
+                    "--beside: the other segments ended without a sound; "
+                    "give --text two sentences or more");
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
 
  private:
   void run() {
     Wave wave;
+    int silent = 0;  // texts without a sound, one after another
     for (int waiting = 0; !over_;) {
       for (; waiting < 2 * arguments_.beside; ++waiting) push();
-      const Next next = session_->next(&wave, /*wait_when_idle=*/true);
-      if (next == Next::kTextEnd) --waiting;
-      if (next == Next::kWave) ++finished_;
+      try {
+        const Next next = session_->next(&wave, /*wait_when_idle=*/true);
+        if (next == Next::kWave) ++finished_, silent = 0;
+        if (next != Next::kTextEnd) continue;
+        --waiting;
+        if (++silent > 4 * arguments_.beside) over_ = true;
+      } catch (const Error&) {
+        // The end of its text follows.
+      }
     }
   }
   void push() {
@@ -53,7 +69,7 @@ class Others {
     speak.first_segment = 1;
     if (!arguments_.codes.empty())
       speak.generation.max_mel_tokens = arguments_.codes[pushed_++ % arguments_.codes.size()];
-    session_->push(arguments_.text, voice_, speak);
+    session_->push(arguments_.text + ". " + arguments_.text, voice_, speak);
   }
 
   const std::shared_ptr<const Voice> voice_;
@@ -123,8 +139,7 @@ std::vector<BenchRun> time_first_sounds(Engine& engine, const std::shared_ptr<co
   std::unique_ptr<Others> others;
   if (arguments.beside > 0) {
     others = std::make_unique<Others>(engine, voice, arguments);
-    while (others->finished() < arguments.beside)  // until they no longer run in step
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    others->settle();
   }
   const std::string clip = arguments.voice.speaker.path.empty() ? engine.model().default_voice
                                                                 : arguments.voice.speaker.path;
