@@ -31,6 +31,7 @@ class BigVgan {
 
   int64_t mel_bands() const { return conv_pre_.weight.size(1); }
   int64_t hop() const { return hop_; }  // samples per frame
+  at::TensorOptions options() const { return conv_pre_.weight.options(); }  // of the weights
 
   // A residual block: pairs of a dilated and a plain convolution, an activation before each.
   struct ResBlock {
