@@ -28,7 +28,7 @@ FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments) {
     const int32_t wanted = segment.frames - segment.first;
     const int32_t prompt = segment.frames - segment.generated;
     for (int32_t i = 0; i < segment.generated; ++i) {
-      StateRow row{{-1, -1}, {-1, -1}, segment.guidance};
+      FlowStateRow row{{-1, -1}, {-1, -1}, segment.guidance};
       for (int32_t branch = 0; branch < branches; ++branch) {
         row.trunk[branch] = rows + branch * segment.frames + prompt + i;
         row.head[branch] = head_rows + branch * wanted + prompt - segment.first + i;

@@ -25,7 +25,7 @@ struct FlowLayout {
   int32_t max_tiles = 0, max_head_tiles = 0;  // tiles that `rows` may need with so many streams
   std::vector<int32_t> positions;             // [rows] frame of each row of the trunk
   std::vector<HeadRow> places;                // [head_rows]
-  std::vector<StateRow> state;                // generated frames, segment by segment
+  std::vector<FlowStateRow> state;                // generated frames, segment by segment
   std::vector<AttentionTile> tiles, head_tiles;
   std::vector<int32_t> segment_row;    // first row of each segment in the trunk
   std::vector<int32_t> segment_state;  // and in the state

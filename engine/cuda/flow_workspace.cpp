@@ -60,7 +60,7 @@ FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t h
   rotary = network.flow->dit.rotary(rows);
 
   const int64_t max_tiles = rows / kAttentionRows + streams;
-  constexpr int64_t kPlace = sizeof(HeadRow) / 4, kState = sizeof(StateRow) / 4;
+  constexpr int64_t kPlace = sizeof(HeadRow) / 4, kState = sizeof(FlowStateRow) / 4;
   constexpr int64_t kTile = sizeof(AttentionTile) / 4, kCounts = 4;
   tables_ = matrix(
       network, 1, kCounts + rows + head_rows * (kPlace + kState) + 2 * max_tiles * kTile, at::kInt);
@@ -74,7 +74,7 @@ FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t h
   step = counts + 3;
   positions = take(rows);
   places = reinterpret_cast<HeadRow*>(take(head_rows * kPlace));
-  state = reinterpret_cast<StateRow*>(take(head_rows * kState));
+  state = reinterpret_cast<FlowStateRow*>(take(head_rows * kState));
   tiles = reinterpret_cast<AttentionTile*>(take(max_tiles * kTile));
   head_tiles = reinterpret_cast<AttentionTile*>(take(max_tiles * kTile));
 }

@@ -46,7 +46,7 @@ class FlowWorkspace {
 
   int32_t *positions = nullptr, *counts = nullptr, *step = nullptr;
   HeadRow* places = nullptr;
-  StateRow* state = nullptr;
+  FlowStateRow* state = nullptr;
   AttentionTile *tiles = nullptr, *head_tiles = nullptr;
 
  private:

@@ -6,6 +6,11 @@
 #include <utility>
 
 #include "cuda/cuda_check.h"
+#include "cuda/decode_batch.h"
+#include "cuda/flow_network.h"
+#include "cuda/flow_solver.h"
+#include "cuda/packed_vocoder.h"
+#include "cuda/wave_decoder.h"
 #include "stages/torch_networks.h"
 
 namespace indextts2 {
@@ -15,17 +20,36 @@ namespace {
 class CudaNetworks : public DeviceNetworks {
  public:
   explicit CudaNetworks(NetworkModules modules)
-      : modules_(std::move(modules)), on_torch_(modules_) {}
+      : modules_(std::move(modules)),
+        on_torch_(modules_),
+        decodes_(CudaDecodeBatch::supports(*modules_.gpt)),
+        flow_(FlowNetwork::supports(*modules_.flow)
+                  ? std::make_shared<const FlowNetwork>(modules_.flow)
+                  : nullptr),
+        vocoder_(PackedVocoder::supports(*modules_.vocoder)
+                     ? std::make_shared<const PackedVocoder>(
+                           *modules_.vocoder, PackedVocoder::natural_type(*modules_.vocoder))
+                     : nullptr) {}
 
   std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override {
-    return on_torch_.decode_batch(capacity);
+    if (!decodes_) return on_torch_.decode_batch(capacity);
+    return std::make_unique<CudaDecodeBatch>(modules_.gpt, capacity);
   }
-  std::unique_ptr<FlowSolver> flow_solver() const override { return on_torch_.flow_solver(); }
-  std::unique_ptr<WaveDecoder> wave_decoder() const override { return on_torch_.wave_decoder(); }
+  std::unique_ptr<FlowSolver> flow_solver() const override {
+    if (!flow_) return on_torch_.flow_solver();
+    return std::make_unique<CudaFlowSolver>(flow_);
+  }
+  std::unique_ptr<WaveDecoder> wave_decoder() const override {
+    if (!vocoder_) return on_torch_.wave_decoder();
+    return std::make_unique<CudaWaveDecoder>(vocoder_);
+  }
 
  private:
   const NetworkModules modules_;
   const TorchNetworks on_torch_;
+  const bool decodes_;
+  const std::shared_ptr<const FlowNetwork> flow_;       // null: on LibTorch
+  const std::shared_ptr<const PackedVocoder> vocoder_;  // null: on LibTorch
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ __global__ void gather(const uint4* x, int64_t stride, uint4* out, int64_t out_s
 }
 
 template <typename T>
-__device__ void feed(const FlowState& state, const StateRow& row, int column, float x) {
+__device__ void feed(const FlowState& state, const FlowStateRow& row, int column, float x) {
 #pragma unroll
   for (int branch = 0; branch < 2; ++branch) {
     if (row.trunk[branch] < 0) continue;
@@ -135,7 +135,7 @@ __global__ void advance(FlowState state, const float* velocity, const T* bias, c
   const int64_t index = thread_index();
   if (index >= static_cast<int64_t>(*state.row_count) * state.mel) return;
   const int column = static_cast<int>(index % state.mel);
-  const StateRow row = state.rows[index / state.mel];
+  const FlowStateRow row = state.rows[index / state.mel];
   float x = state.x[index];
   if (velocity != nullptr) {
     const float offset = static_cast<float>(bias[column]);

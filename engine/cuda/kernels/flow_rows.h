@@ -56,7 +56,7 @@ cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* 
 struct FlowState {
   FlowType type;
   float* x;  // [state rows][M]
-  const StateRow* rows;
+  const FlowStateRow* rows;
   const int32_t* row_count;  // on the device
   int max_rows;
   int mel;

@@ -31,7 +31,7 @@ struct HeadRow {
 };
 
 // One generated frame of a segment: where it lies in each branch (-1: no such branch).
-struct StateRow {
+struct FlowStateRow {
   int32_t trunk[2], head[2];
   float guidance;
 };

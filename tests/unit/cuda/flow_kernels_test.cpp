@@ -206,7 +206,7 @@ template <typename T>
 void expect_euler() {
   const int mel = 24, rows = 3, step = 1;
   // Row 1 has one branch only; trunk row 4 and head row 1 belong to nobody.
-  const std::vector<StateRow> places = {
+  const std::vector<FlowStateRow> places = {
       {{0, 2}, {0, 2}, 0.7f}, {{1, -1}, {3, -1}, 0.0f}, {{5, 3}, {4, 5}, 0.7f}};
   const std::vector<float> x = random_values<float>(static_cast<size_t>(rows * mel), 1.0f, 1);
   const std::vector<float> v = random_values<float>(static_cast<size_t>(6 * mel), 1.0f, 2);
@@ -214,7 +214,7 @@ void expect_euler() {
   DeviceBuffer<float> state_x(x), velocity(v), widths(std::vector<float>{9.0f, 0.04f});
   DeviceBuffer<T> biases(bias), trunk(std::vector<T>(6 * 32, T(5.0f))),
       head(std::vector<T>(6 * 40, T(5.0f)));
-  DeviceBuffer<StateRow> table(places);
+  DeviceBuffer<FlowStateRow> table(places);
   DeviceBuffer<int32_t> count(std::vector<int32_t>{rows}), counter(std::vector<int32_t>{step});
   FlowState state{flow_type_of(T()),  state_x.data(),   table.data(),
                   count.data(),       /*max_rows=*/6,   mel,
@@ -227,7 +227,7 @@ void expect_euler() {
   const std::vector<float> got = state_x.host();
   const std::vector<T> trunks = trunk.host(), heads = head.host();
   for (int row = 0; row < rows; ++row) {
-    const StateRow& place = places[static_cast<size_t>(row)];
+    const FlowStateRow& place = places[static_cast<size_t>(row)];
     for (int i = 0; i < mel; ++i) {
       double want = at(v, place.head[0] * mel + i) * (1.0 + place.guidance) + at(bias, i);
       if (place.head[1] >= 0) want -= place.guidance * at(v, place.head[1] * mel + i);

@@ -40,7 +40,7 @@ TEST(FlowLayout, HeadHoldsTheLastFrames) {
 TEST(FlowLayout, StateKnowsItsRowsInBothBranches) {
   const FlowLayout layout(kSegments);
   ASSERT_EQ(layout.state.size(), 284u);
-  for (const StateRow& row : layout.state) {
+  for (const FlowStateRow& row : layout.state) {
     for (int branch = 0; branch < 2; ++branch) {
       if (row.guidance == 0 && branch == 1) {
         EXPECT_EQ(row.trunk[1], -1);

@@ -53,7 +53,7 @@ cudaError_t norm(FlowRows x, FlowRows out, StepTable table, int rows, int width,
 
 void feed(const FlowState& state, int64_t index) {
   for (int branch = 0; branch < 2; ++branch) {
-    const StateRow& row = state.rows[index];
+    const FlowStateRow& row = state.rows[index];
     if (row.trunk[branch] < 0) continue;
     const float* x = state.x + index * state.mel;
     std::copy(x, x + state.mel, row_of(state.trunk, row.trunk[branch]));
@@ -144,7 +144,7 @@ cudaError_t euler_step(const FlowState& state, const float* velocity, const void
                        const float* widths, const int32_t* step, cudaStream_t) {
   EXPECT_LE(*state.row_count, state.max_rows);
   for (int i = 0; i < *state.row_count; ++i) {
-    const StateRow& row = state.rows[i];
+    const FlowStateRow& row = state.rows[i];
     for (int k = 0; k < state.mel; ++k) {
       const float offset = static_cast<const float*>(bias)[k];
       float v = velocity[row.head[0] * state.mel + k] + offset;
