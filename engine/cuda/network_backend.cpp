@@ -22,17 +22,18 @@ class CudaNetworks : public DeviceNetworks {
   explicit CudaNetworks(NetworkModules modules)
       : modules_(std::move(modules)),
         on_torch_(modules_),
-        decodes_(CudaDecodeBatch::supports(*modules_.gpt)),
-        flow_(FlowNetwork::supports(*modules_.flow)
-                  ? std::make_shared<const FlowNetwork>(modules_.flow)
-                  : nullptr),
-        vocoder_(PackedVocoder::supports(*modules_.vocoder)
-                     ? std::make_shared<const PackedVocoder>(
-                           *modules_.vocoder, PackedVocoder::natural_type(*modules_.vocoder))
-                     : nullptr) {}
+        own_decoding_(modules_.gpt && CudaDecodeBatch::supports(*modules_.gpt)) {
+    if (modules_.flow && FlowNetwork::supports(*modules_.flow)) {
+      flow_ = std::make_shared<const FlowNetwork>(modules_.flow);
+    }
+    if (modules_.vocoder && PackedVocoder::supports(*modules_.vocoder)) {
+      vocoder_ = std::make_shared<const PackedVocoder>(
+          *modules_.vocoder, PackedVocoder::natural_type(*modules_.vocoder));
+    }
+  }
 
   std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override {
-    if (!decodes_) return on_torch_.decode_batch(capacity);
+    if (!own_decoding_) return on_torch_.decode_batch(capacity);
     return std::make_unique<CudaDecodeBatch>(modules_.gpt, capacity);
   }
   std::unique_ptr<FlowSolver> flow_solver() const override {
@@ -47,9 +48,9 @@ class CudaNetworks : public DeviceNetworks {
  private:
   const NetworkModules modules_;
   const TorchNetworks on_torch_;
-  const bool decodes_;
-  const std::shared_ptr<const FlowNetwork> flow_;       // null: on LibTorch
-  const std::shared_ptr<const PackedVocoder> vocoder_;  // null: on LibTorch
+  const bool own_decoding_;
+  std::shared_ptr<const FlowNetwork> flow_;       // null: on LibTorch
+  std::shared_ptr<const PackedVocoder> vocoder_;  // null: on LibTorch
 };
 
 }  // namespace
