@@ -7,6 +7,7 @@
 #include "cuda/kernels/beam_reorder.cuh"
 #include "cuda/kernels/block_math.cuh"
 #include "cuda/kernels/choose_codes.h"
+#include "cuda/kernels/finished_beams.cuh"
 
 namespace indextts2 {
 namespace {
@@ -15,8 +16,6 @@ constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 constexpr int kShort = 1024;
 constexpr int kMaxDrawn = 2 * kMaxTableBeams;
-// Score of the beams that do not exist yet in the first step is so low that none is ever drawn: of
-// the first step only row 0 is looked at.
 
 struct Drawn {
   int32_t row, token;
@@ -39,6 +38,8 @@ struct Shared {
 // One segment of the step.
 struct Segment {
   const BeamSettings& settings;
+  // rows: that candidates are drawn from. In the first step only row 0 counts, as the other beams'
+  // scores are so low that none of their tokens is ever drawn.
   int slot, place, beams, rows, step;
   int wanted;  // candidates to draw
 };
@@ -210,31 +211,6 @@ __device__ double normalised(const BeamSettings& settings, double sum, int lengt
   return settings.powers == nullptr ? sum : sum / settings.powers[length];
 }
 
-// Finished sequences of one segment; one thread.
-struct Finished {
-  FinishedBeam* all;
-  int count, capacity;
-
-  __device__ int lowest() const {
-    int at = 0;
-    for (int i = 1; i < count; ++i) {
-      if (all[i].score < all[at].score) at = i;
-    }
-    return at;
-  }
-
-  __device__ void add(const FinishedBeam& beam) {
-    if (count < capacity) {
-      all[count++] = beam;
-      return;
-    }
-    const int out = lowest();
-    if (!(beam.score > all[out].score)) return;
-    for (int i = out; i + 1 < count; ++i) all[i] = all[i + 1];
-    all[count - 1] = beam;
-  }
-};
-
 // One thread: num_beams 1.
 __device__ void choose_one(const BeamTables& beams, const Segment& segment, Finished& finished,
                            Shared& shared) {
@@ -289,6 +265,26 @@ __device__ void write_choice(const DecodeTables& tables, const BeamTables& beams
   if (segment.step + 1 >= segment.settings.max_codes) shared.over = 1;
   tables.steps[segment.slot] = segment.step + 1;
   if (shared.over != 0) tables.done[segment.slot] = 1;
+}
+
+// One thread: which beams go on, from shared.ranked.
+__device__ void decide(const DecodeTables& tables, const BeamTables& beams, const Segment& segment,
+                       Shared& shared) {
+  Finished finished{beams.finished + static_cast<size_t>(segment.slot) * tables.max_beams,
+                    beams.finished_count[segment.slot], segment.beams};
+  bool chosen = true;
+  if (segment.beams == 1) {
+    choose_one(beams, segment, finished, shared);
+  } else {
+    chosen = choose_beams(tables, beams, segment, finished, shared);
+  }
+  beams.finished_count[segment.slot] = finished.count;
+  if (chosen) {
+    write_choice(tables, beams, segment, shared);
+  } else {
+    shared.over = 1;
+    set_failure(tables, beams, segment.slot, BeamFailure::kTooFewTokens);
+  }
 }
 
 // Every beam's ids become its parent's and its own token.
@@ -360,23 +356,7 @@ __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTabl
     shared.ranked[rank] = own;
   }
   __syncthreads();
-  if (threadIdx.x == 0) {
-    Finished finished{beams.finished + static_cast<size_t>(slot) * tables.max_beams,
-                      beams.finished_count[slot], count};
-    bool chosen = true;
-    if (count == 1) {
-      choose_one(beams, segment, finished, shared);
-    } else {
-      chosen = choose_beams(tables, beams, segment, finished, shared);
-    }
-    beams.finished_count[slot] = finished.count;
-    if (chosen) {
-      write_choice(tables, beams, segment, shared);
-    } else {
-      shared.over = 1;
-      set_failure(tables, beams, slot, BeamFailure::kTooFewTokens);
-    }
-  }
+  if (threadIdx.x == 0) decide(tables, beams, segment, shared);
   __syncthreads();
   if (shared.over != 0) return;
   move_history(tables, beams, segment, shared);
