@@ -127,7 +127,7 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
   layer.norm = norm_of(norm, pass);
   layer.output = output;
   layer.y = y.mutable_data_ptr();
-  if (tuning_.prefetch) {
+  if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }
@@ -153,7 +153,7 @@ void GptStep::linear_to_parts(const at::Tensor& x, const Linear& linear, const L
   layer.splits =
       tuning_.splits > 0 ? tuning_.splits : row_linear_splits(layer.out, layer.in, layer.type);
   layer.y = parts_.mutable_data_ptr();
-  if (tuning_.prefetch) {
+  if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }

@@ -32,7 +32,7 @@ cudaError_t launch_dependent(void (*kernel)(Parameters...), dim3 grid, unsigned 
   cudaFuncAttributes code{};
   cudaError_t status = cudaFuncGetAttributes(&code, kernel);
   if (status != cudaSuccess) return status;
-  if (shared_bytes > 48 * 1024) {
+  if (code.sharedSizeBytes + shared_bytes > 48 * 1024) {
     status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(shared_bytes));
     if (status != cudaSuccess) return status;

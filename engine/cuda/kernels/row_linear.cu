@@ -5,15 +5,13 @@
 // ahead, the first of them before the kernels that make the rows have finished. Rows go through
 // shared memory.
 #include "cuda/kernels/dependent_launch.cuh"
-#include "cuda/kernels/row_fragments.cuh"
-#include "cuda/kernels/row_linear.h"
+#include "cuda/kernels/row_linear.cuh"
 #include "cuda/kernels/row_norm.cuh"
 
 namespace indextts2 {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kSlices = 4;                              // of K in a block of threads, a warp each
 constexpr int kTileOut = kThreads / 32 / kSlices * 16;  // outputs of a block of threads
 constexpr int kRowBytes = kSlices * kBlockBytes;        // of a row in a stage
 constexpr int kStageBudget = 96 * 1024;  // two blocks of threads share a multiprocessor
@@ -23,18 +21,7 @@ constexpr unsigned kPrefetchBytes = 2048;
 
 static_assert(kThreads == kNormThreads, "a layer norm is made by the whole block");
 
-struct Arguments {
-  RowNorm norm;
-  const char* weight;
-  const void* bias;
-  const char* x;
-  void* y;
-  const char* next;
-  size_t next_bytes;
-  int rows, in, out;
-  int blocks, slices;  // of K in all
-  RowOutput output;
-};
+using Arguments = RowLinearArguments;
 
 template <int kTiles>
 struct Stages {
@@ -42,21 +29,10 @@ struct Stages {
   static constexpr int kCount = kStageBudget / kBytes > 40 ? 40 : kStageBudget / kBytes;
 };
 
-// First block of K of a slice.
-__host__ __device__ __forceinline__ int slice_begin(int slice, int blocks, int slices) {
-  return static_cast<int>(static_cast<long long>(slice) * blocks / slices);
-}
-
 // Where 16 bytes of a row are kept: the halves of odd rows change places, so that a warp's reads
 // fall into different banks.
 __device__ __forceinline__ int place(int row, int byte) {
   return row * kRowBytes + (byte ^ ((row & 1) * 64));
-}
-
-__device__ __forceinline__ float gelu_tanh(float x) {
-  const float cube = __fmul_rn(__fmul_rn(x, x), x);
-  const float inner = __fmul_rn(0.7978845608028654f, __fmaf_rn(0.044715f, cube, x));
-  return __fmul_rn(__fmul_rn(0.5f, x), __fadd_rn(1.0f, tanhf(inner)));
 }
 
 // The slices of a block of threads: the same in all threads.
@@ -164,14 +140,7 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[k
     for (int s = 1; s < kSlices; ++s) {
       sum = __fadd_rn(sum, shared[(s * kRows + row) * kSumPitch + lane]);
     }
-    const size_t at = static_cast<size_t>(first_row + row) * a.out + out;
-    if (a.output == RowOutput::kParts) {
-      static_cast<float*>(a.y)[static_cast<size_t>(blockIdx.y) * a.rows * a.out + at] = sum;
-      continue;
-    }
-    sum = __fadd_rn(sum, bias);
-    if (a.output == RowOutput::kGelu) sum = gelu_tanh(sum);
-    static_cast<T*>(a.y)[at] = from_float<T>(sum);
+    write_output<T>(a, blockIdx.y, first_row + row, out, sum, bias);
   }
 }
 
@@ -358,6 +327,11 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   const int own_splits = row_linear_splits(layer.out, layer.in, layer.type);
   a.slices = kSlices * (!parts ? 1 : layer.splits > 0 ? layer.splits : own_splits);
   a.output = layer.output;
+  if (!norm) {
+    bool taken = false;
+    const cudaError_t status = row_stream(a, layer.type, stream, &taken);
+    if (taken || status != cudaSuccess) return status;
+  }
   switch (layer.type) {
     case ElementType::kFloat32:
       return launch<float>(a, norm, stream);

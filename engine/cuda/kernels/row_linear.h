@@ -18,7 +18,11 @@ namespace indextts2 {
 inline constexpr int kMaxRowSplits = 4;
 
 // Rows up to which a layer norm inside of the linear layer is cheaper than a kernel of its own.
-inline constexpr int kFusedNormRows = 4;
+inline constexpr int kFusedNormRows = 0;
+
+// Rows up to which bringing the next layer's weights near pays: with more, the cache is wanted for
+// the rows.
+inline constexpr int kMostPrefetchRows = 48;
 
 enum class RowOutput {
   kPlain,  // T [R][out]: sum + bias
