@@ -48,10 +48,13 @@ __device__ __forceinline__ void write_output(const RowLinearArguments& a, int pa
   static_cast<T*>(a.y)[at] = from_float<T>(sum);
 }
 
-// For up to kMostStreamedRows rows on GPUs since sm_90, row_stream.cu. *taken: whether it has
-// launched anything, which it does not for weights that do not fit into shared memory.
-inline constexpr int kMostStreamedRows = 24;
-cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream,
-                       bool* taken);
+// Whether K is cut into row_linear_splits() parts.
+constexpr bool in_parts(RowOutput output) {
+  return output == RowOutput::kParts || output == RowOutput::kAdded;
+}
+
+// row_stream.cu: few rows on GPUs since sm_90, weights that fit into shared memory.
+bool row_streams(const RowLinearArguments& a);
+cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream);
 
 }  // namespace indextts2

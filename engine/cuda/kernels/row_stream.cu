@@ -4,16 +4,23 @@
 // not rest while one kernel ends and the next begins.
 //
 // A block of threads makes 16 * kOutTiles outputs of up to 8 * kTiles rows, a warp for each slice
-// of K. Rows go from the L2 cache straight into registers.
+// of K. Rows go from the L2 cache straight into registers; those of a layer norm are made first, a
+// warp a row, in shared memory. The parts of K of kAdded are a cluster, whose first block adds.
 #include "cuda/kernels/bulk_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
+#include "cuda/kernels/row_norm.cuh"
 
 namespace indextts2 {
 namespace {
 
 constexpr int kThreads = kSlices * 32;
 constexpr int kMostWeightBytes = 84 * 1024;  // two blocks of threads share a multiprocessor
+constexpr int kMostRows = 24;
+constexpr int kMostNormRows = 8;
+constexpr int kNormVectors = 10;  // of four numbers, a lane: rows up to 1280 wide
+
+enum class Mode { kRows, kNormed, kAdded };
 
 // Of a weight's row in shared memory: an odd number of blocks, so that the reads of two rows fall
 // into different banks.
@@ -37,6 +44,9 @@ __device__ __forceinline__ uint4 load_fresh_bytes(const char* from) {
   return value;
 }
 
+// Makes a pointer known before the wait, where there is time.
+__device__ __forceinline__ void settle(const char*& pointer) { asm volatile("" : "+l"(pointer)); }
+
 // Starts copying the weights of this block of threads; by one warp.
 template <int kOuts>
 __device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int begin, int blocks,
@@ -55,132 +65,299 @@ __device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int b
   bulk_copy(to + lane * weight_pitch(blocks), from, bytes, arrived);
 }
 
-template <typename T, int kTiles, int kOutTiles>
-__global__ void __launch_bounds__(kThreads, sizeof(T) == 2 && kOutTiles == 1 && kTiles == 1 ? 5 : 2)
-    stream_kernel(const RowLinearArguments a) {
-  constexpr int kAhead = ahead<T, kTiles>(), kRows = kTiles * 8, kOuts = kOutTiles * 16;
-  extern __shared__ __align__(128) char weights[];  // [kOuts][pitch]
-  __shared__ float shared[kSlices][kRows][kOuts + 4];
-  __shared__ uint64_t arrived;
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = blockIdx.y * kSlices;
-  const int part_begin = slice_begin(first, a.blocks, a.slices);
-  const int part_blocks = slice_begin(first + kSlices, a.blocks, a.slices) - part_begin;
-  if (warp == 0) fetch_weights<kOuts>(a, part_begin, part_blocks, weights, &arrived);
-  let_dependents_start();
-  const int my_out = blockIdx.x * kOuts + threadIdx.x % kOuts;
-  T bias = from_float<T>(0);
-  if (a.output != RowOutput::kParts) bias = static_cast<const T*>(a.bias)[min(my_out, a.out - 1)];
-  const int begin = slice_begin(first + warp, a.blocks, a.slices);
-  const int blocks = slice_begin(first + warp + 1, a.blocks, a.slices) - begin;
-  const size_t row_bytes = static_cast<size_t>(a.blocks) * kBlockBytes;
-  const int pitch = weight_pitch(part_blocks), in_block = lane % 4 * 16;
-  const char* x = a.x + lane / 4 * row_bytes + static_cast<size_t>(begin) * kBlockBytes + in_block;
-  const char* mine = weights + lane / 4 * pitch + (begin - part_begin) * kBlockBytes + in_block;
-  __syncthreads();  // the barrier is there
+// Layer norms of the rows into `to` [rows][pitch], behind which there is room for the norm's weight
+// and bias. Waits for the kernels before.
+template <typename T>
+__device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, char* to, int pitch) {
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, bytes = a.blocks * kBlockBytes;
+  char* const scales = to + a.rows * pitch;
+  for (int at = threadIdx.x * 16; at < bytes; at += kThreads * 16) {
+    copy_async(scales + at, static_cast<const char*>(a.norm.weight) + at);
+    copy_async(scales + bytes + at, static_cast<const char*>(a.norm.bias) + at);
+  }
+  commit_copies();
+  wait_for_copies<0>();
+  __syncthreads();
+  const T* const weight = reinterpret_cast<const T*>(scales) + lane * 4;
+  const T* const bias = reinterpret_cast<const T*>(scales + bytes) + lane * 4;
+  const float* h = a.norm.h + static_cast<size_t>(warp) * a.in + lane * 4;
+  T* y = reinterpret_cast<T*>(to + warp * pitch) + lane * 4;
+  const int left = a.in - lane * 4;  // from this lane's first number on
   wait_for_predecessors();
+#pragma unroll 1
+  for (int row = warp; row < a.rows; row += kSlices) {
+    float4 values[kNormVectors];
+#pragma unroll
+    for (int k = 0; k < kNormVectors; ++k) {
+      values[k] = {0, 0, 0, 0};
+      if (k * 128 < left) values[k] = load_fresh(h + k * 128);
+    }
+    const RowStatistics statistics = row_statistics(values, a.in, a.norm.eps);
+#pragma unroll
+    for (int k = 0; k < kNormVectors; ++k) {
+      if (k * 128 >= left) continue;
+      store_four(y + k * 128, normalized(values[k], statistics, load_four(weight + k * 128),
+                                         load_four(bias + k * 128)));
+    }
+    h += static_cast<size_t>(kSlices) * a.in;
+    y += kSlices * pitch / static_cast<int>(sizeof(T));
+  }
+}
 
-  float sums[kOutTiles][kTiles][4] = {};
-  for (int base = 0; base == 0 || base < blocks; base += kAhead) {
+// Where a warp's lane finds its 16 bytes of a block of K: weights of the upper row, activations.
+struct Lane {
+  const char* weights;  // in shared memory
+  const char* rows;     // in shared memory for kNormed
+  size_t row_bytes;     // from a row to the next
+  int pitch;            // of weights
+  int blocks;           // of K in the warp's slice
+};
+
+// The products of a slice.
+template <typename T, int kTiles, int kOutTiles, Mode kMode>
+__device__ __forceinline__ void multiply(const Lane& lane, int row_count, uint64_t* arrived,
+                                         float (&sums)[kOutTiles][kTiles][4]) {
+  constexpr int kAhead = ahead<T, kTiles>();
+  const int row = threadIdx.x % 32 / 4;
+  const char *from = lane.rows, *weights = lane.weights;
+  for (int left = lane.blocks, base = 0; base == 0 || left > 0; base += kAhead, left -= kAhead) {
     uint4 rows[kAhead][kTiles];
 #pragma unroll
-    for (int d = 0; d < kAhead; ++d) {
+    for (int n = 0; n < kTiles; ++n) {
+      const char* from_row = from + n * 8 * lane.row_bytes;
+      const int row_left = n * 8 + row < row_count ? left : 0;
 #pragma unroll
-      for (int n = 0; n < kTiles; ++n) {
+      for (int d = 0; d < kAhead; ++d) {
         rows[d][n] = {0, 0, 0, 0};
-        if (base + d < blocks && n * 8 + lane / 4 < a.rows) {
-          rows[d][n] = load_fresh_bytes(x + n * 8 * row_bytes + (base + d) * kBlockBytes);
+        if (d >= row_left) continue;
+        if (kMode == Mode::kNormed) {
+          rows[d][n] = *reinterpret_cast<const uint4*>(from_row + d * kBlockBytes);
+        } else {
+          rows[d][n] = load_fresh_bytes(from_row + d * kBlockBytes);
         }
       }
     }
-    if (base == 0) wait_for_bytes(&arrived);
+    if (base == 0) wait_for_bytes(arrived);
 #pragma unroll
     for (int d = 0; d < kAhead; ++d) {
-      if (base + d >= blocks) continue;
+      if (d >= left) continue;
 #pragma unroll
       for (int m = 0; m < kOutTiles; ++m) {
-        const char* from = mine + m * 16 * pitch + (base + d) * kBlockBytes;
-        const WeightBlock<T> block(*reinterpret_cast<const uint4*>(from),
-                                   *reinterpret_cast<const uint4*>(from + 8 * pitch));
+        const char* upper = weights + m * 16 * lane.pitch + d * kBlockBytes;
+        const WeightBlock<T> block(*reinterpret_cast<const uint4*>(upper),
+                                   *reinterpret_cast<const uint4*>(upper + 8 * lane.pitch));
 #pragma unroll
         for (int n = 0; n < kTiles; ++n) block.multiply(sums[m][n], rows[d][n]);
       }
     }
+    from += kAhead * kBlockBytes;
+    weights += kAhead * kBlockBytes;
   }
+}
+
+// Outputs of a block of threads: thread i makes numbers i, i + kThreads, ... of [rows][kOuts].
+template <int kTiles, int kOutTiles>
+struct Outputs {
+  static constexpr int kRows = kTiles * 8, kOuts = kOutTiles * 16;
+  static constexpr int kEach = kRows * kOuts / kThreads;
+  float slices[kSlices][kRows][kOuts + 4];
+
+  static __device__ __forceinline__ int column() { return threadIdx.x % kOuts; }
+  static __device__ __forceinline__ int row(int e) {
+    return threadIdx.x / kOuts + e * (kThreads / kOuts);
+  }
+  // Of this thread's slice.
+  __device__ __forceinline__ void put(const float (&sums)[kOutTiles][kTiles][4]) {
+    const int slice = threadIdx.x / 32, lane = threadIdx.x % 32;
 #pragma unroll
-  for (int m = 0; m < kOutTiles; ++m) {
+    for (int m = 0; m < kOutTiles; ++m) {
 #pragma unroll
-    for (int n = 0; n < kTiles; ++n) {
+      for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        shared[warp][n * 8 + lane % 4 * 2 + (i & 1)][m * 16 + lane / 4 + (i >> 1) * 8] =
-            sums[m][n][i];
+        for (int i = 0; i < 4; ++i) {
+          slices[slice][n * 8 + lane % 4 * 2 + (i & 1)][m * 16 + lane / 4 + (i >> 1) * 8] =
+              sums[m][n][i];
+        }
       }
     }
   }
-  __syncthreads();
-  if (my_out >= a.out) return;
-  for (int row = threadIdx.x / kOuts; row < a.rows; row += kThreads / kOuts) {
-    float sum = shared[0][row][threadIdx.x % kOuts];
+  __device__ __forceinline__ float sum(int e) const {
+    float sum = slices[0][row(e)][column()];
 #pragma unroll
-    for (int s = 1; s < kSlices; ++s) sum = __fadd_rn(sum, shared[s][row][threadIdx.x % kOuts]);
-    write_output<T>(a, blockIdx.y, row, my_out, sum, to_float(bias));
+    for (int s = 1; s < kSlices; ++s) sum = __fadd_rn(sum, slices[s][row(e)][column()]);
+    return sum;
+  }
+};
+
+// kAdded: the other blocks of the cluster send their sums to the first, `parts` [splits - 1][R]
+// [kOuts] there, which adds all to what was there `before`.
+template <int kTiles, int kOutTiles>
+__device__ __forceinline__ void add_parts(const RowLinearArguments& a, int out, float bias,
+                                          const float (&before)[kTiles * kOutTiles],
+                                          const Outputs<kTiles, kOutTiles>& outputs, float* parts,
+                                          uint64_t* received) {
+  using Outs = Outputs<kTiles, kOutTiles>;
+  const int part_size = a.rows * Outs::kOuts;
+  if (blockIdx.y == 0 && gridDim.y > 1) wait_for_bytes(received);
+#pragma unroll
+  for (int e = 0; e < Outs::kEach; ++e) {
+    const int row = Outs::row(e);
+    if (row >= a.rows) continue;
+    float sum = outputs.sum(e);
+    float* part = parts + row * Outs::kOuts + Outs::column();
+    if (blockIdx.y > 0) {
+      send_to_first(part + (blockIdx.y - 1) * part_size, sum, received);
+      continue;
+    }
+#pragma unroll
+    for (unsigned p = 1; p < kMaxRowSplits; ++p) {
+      if (p < gridDim.y) sum = __fadd_rn(sum, part[(p - 1) * part_size]);
+    }
+    if (out >= a.out) continue;
+    static_cast<float*>(a.y)[static_cast<size_t>(row) * a.out + out] =
+        __fadd_rn(before[e], __fadd_rn(sum, bias));
   }
 }
 
-template <typename T, int kTiles, int kOutTiles>
-cudaError_t launch(const RowLinearArguments& a, int part_blocks, cudaStream_t stream, bool* taken) {
-  const auto kernel = stream_kernel<T, kTiles, kOutTiles>;
-  cudaFuncAttributes code{};
-  const cudaError_t status = cudaFuncGetAttributes(&code, kernel);
-  if (status != cudaSuccess) return status;
-  *taken = code.ptxVersion >= 90;  // older code has no bulk copies
-  if (!*taken) return cudaSuccess;
-  constexpr int kOuts = kOutTiles * 16;
-  const dim3 grid((a.out + kOuts - 1) / kOuts, a.slices / kSlices);
-  return launch_dependent(kernel, grid, kThreads, kOuts * weight_pitch(part_blocks), stream, a);
+// Blocks of threads that fit into a multiprocessor, by the official sizes.
+template <typename T, int kTiles, int kOutTiles, Mode kMode>
+constexpr int residents() {
+  if (sizeof(T) == 4 || kOutTiles > 1 || kTiles > 1) return 2;
+  return kMode == Mode::kNormed ? 4 : 5;
 }
 
-template <typename T, int kTiles>
-cudaError_t launch_tiles(const RowLinearArguments& a, int part_blocks, cudaStream_t stream,
-                         bool* taken) {
-  // Narrow ones spread best; wide ones read many rows less often.
-  if constexpr (kTiles > 1 && sizeof(T) == 2) {
-    if (32 * weight_pitch(part_blocks) <= kMostWeightBytes) {
-      return launch<T, kTiles, 2>(a, part_blocks, stream, taken);
+template <typename T, int kTiles, int kOutTiles, Mode kMode>
+__global__ void __launch_bounds__(kThreads, (residents<T, kTiles, kOutTiles, kMode>()))
+    stream_kernel(const RowLinearArguments a) {
+  using Outs = Outputs<kTiles, kOutTiles>;
+  // [kOuts][pitch], behind it kNormed: rows [R][pitch] and more, kAdded: parts.
+  extern __shared__ __align__(128) char weights[];
+  __shared__ Outs outputs;
+  __shared__ uint64_t arrived, received;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = blockIdx.y * kSlices;
+  const int part_begin = slice_begin(first, a.blocks, a.slices);
+  const int part_blocks = slice_begin(first + kSlices, a.blocks, a.slices) - part_begin;
+  if (warp == 0) fetch_weights<Outs::kOuts>(a, part_begin, part_blocks, weights, &arrived);
+  if (kMode == Mode::kAdded && threadIdx.x == 32) {
+    init_barrier(&received);
+    expect_bytes(&received, (gridDim.y - 1) * a.rows * Outs::kOuts * sizeof(float));
+  }
+  let_dependents_start();
+  const int out = blockIdx.x * Outs::kOuts + Outs::column();
+  T bias = from_float<T>(0);
+  if (a.output != RowOutput::kParts) bias = static_cast<const T*>(a.bias)[min(out, a.out - 1)];
+  const int begin = slice_begin(first + warp, a.blocks, a.slices), in_block = lane % 4 * 16;
+  Lane mine;
+  mine.blocks = slice_begin(first + warp + 1, a.blocks, a.slices) - begin;
+  mine.pitch = weight_pitch(part_blocks);
+  mine.weights = weights + lane / 4 * mine.pitch + (begin - part_begin) * kBlockBytes + in_block;
+  char* const behind = weights + Outs::kOuts * mine.pitch;
+  mine.row_bytes =
+      kMode == Mode::kNormed ? mine.pitch : static_cast<size_t>(a.blocks) * kBlockBytes;
+  mine.rows = (kMode == Mode::kNormed ? behind : a.x) + lane / 4 * mine.row_bytes +
+              static_cast<size_t>(begin) * kBlockBytes + in_block;
+  if (kMode == Mode::kNormed) make_normed_rows<T>(a, behind, mine.pitch);
+  if (kMode != Mode::kNormed) settle(mine.rows);
+  __syncthreads();  // the barrier is there, and the rows
+  if (kMode == Mode::kAdded) sync_cluster();
+  if (kMode != Mode::kNormed) wait_for_predecessors();
+  float before[Outs::kEach] = {};
+  if (kMode == Mode::kAdded && blockIdx.y == 0) {
+#pragma unroll
+    for (int e = 0; e < Outs::kEach; ++e) {
+      const size_t at = static_cast<size_t>(Outs::row(e)) * a.out + out;
+      if (Outs::row(e) < a.rows && out < a.out) before[e] = __ldcg(static_cast<float*>(a.y) + at);
     }
   }
-  return launch<T, kTiles, 1>(a, part_blocks, stream, taken);
+  float sums[kOutTiles][kTiles][4] = {};
+  multiply<T, kTiles, kOutTiles, kMode>(mine, a.rows, &arrived, sums);
+  outputs.put(sums);
+  __syncthreads();
+  if (kMode == Mode::kAdded) {
+    add_parts<kTiles, kOutTiles>(a, out, to_float(bias), before, outputs,
+                                 reinterpret_cast<float*>(behind), &received);
+    return;
+  }
+  if (out >= a.out) return;
+#pragma unroll
+  for (int e = 0; e < Outs::kEach; ++e) {
+    if (Outs::row(e) >= a.rows) continue;
+    write_output<T>(a, blockIdx.y, Outs::row(e), out, outputs.sum(e), to_float(bias));
+  }
+}
+
+// Of the longest part.
+int part_blocks_of(const RowLinearArguments& a) {
+  int most = 0;
+  for (int s = 0; s < a.slices; s += kSlices) {
+    const int length =
+        slice_begin(s + kSlices, a.blocks, a.slices) - slice_begin(s, a.blocks, a.slices);
+    most = length > most ? length : most;
+  }
+  return most;
+}
+
+template <typename T, int kTiles, int kOutTiles, Mode kMode>
+cudaError_t launch(const RowLinearArguments& a, cudaStream_t stream) {
+  constexpr int kOuts = kOutTiles * 16;
+  const int pitch = weight_pitch(part_blocks_of(a));
+  const unsigned splits = a.slices / kSlices;
+  const dim3 grid((a.out + kOuts - 1) / kOuts, splits);
+  size_t shared = static_cast<size_t>(kOuts) * pitch;
+  if (kMode == Mode::kNormed) {
+    shared += static_cast<size_t>(a.rows) * pitch + size_t{2} * a.blocks * kBlockBytes;
+  } else if (kMode == Mode::kAdded) {
+    shared += (splits - 1) * a.rows * kOuts * sizeof(float);
+  }
+  return launch_dependent_clusters(stream_kernel<T, kTiles, kOutTiles, kMode>, grid,
+                                   dim3(1, kMode == Mode::kAdded ? splits : 1), kThreads, shared,
+                                   stream, a);
+}
+
+template <typename T, int kTiles, Mode kMode>
+cudaError_t launch_tiles(const RowLinearArguments& a, cudaStream_t stream) {
+  // Narrow ones spread best; wide ones read many rows less often.
+  if constexpr (kTiles > 1 && sizeof(T) == 2) {
+    if (32 * weight_pitch(part_blocks_of(a)) <= kMostWeightBytes) {
+      return launch<T, kTiles, 2, kMode>(a, stream);
+    }
+  }
+  return launch<T, kTiles, 1, kMode>(a, stream);
+}
+
+template <typename T, Mode kMode>
+cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
+  if (a.rows <= 8) return launch_tiles<T, 1, kMode>(a, stream);
+  if (a.rows <= 16) return launch_tiles<T, 2, kMode>(a, stream);
+  return launch_tiles<T, 3, kMode>(a, stream);
 }
 
 template <typename T>
-cudaError_t launch_rows(const RowLinearArguments& a, int part_blocks, cudaStream_t stream,
-                        bool* taken) {
-  if (a.rows <= 8) return launch_tiles<T, 1>(a, part_blocks, stream, taken);
-  if (a.rows <= 16) return launch_tiles<T, 2>(a, part_blocks, stream, taken);
-  return launch_tiles<T, 3>(a, part_blocks, stream, taken);
+cudaError_t launch_mode(const RowLinearArguments& a, cudaStream_t stream) {
+  if (a.x == nullptr) return launch<T, 1, 1, Mode::kNormed>(a, stream);
+  if (a.output == RowOutput::kAdded) return launch_rows<T, Mode::kAdded>(a, stream);
+  return launch_rows<T, Mode::kRows>(a, stream);
 }
 
 }  // namespace
 
-cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream,
-                       bool* taken) {
-  *taken = false;
-  int part_blocks = 0;  // of the longest part
-  for (int s = 0; s < a.slices; s += kSlices) {
-    const int length =
-        slice_begin(s + kSlices, a.blocks, a.slices) - slice_begin(s, a.blocks, a.slices);
-    part_blocks = length > part_blocks ? length : part_blocks;
-  }
-  if (a.rows > kMostStreamedRows || 16 * weight_pitch(part_blocks) > kMostWeightBytes) {
-    return cudaSuccess;
-  }
+bool row_streams(const RowLinearArguments& a) {
+  if (a.rows > kMostRows || 16 * weight_pitch(part_blocks_of(a)) > kMostWeightBytes) return false;
+  if (a.x == nullptr && (a.rows > kMostNormRows || a.in > kNormVectors * 128)) return false;
+  // Any kernel of this file tells what it was compiled for; older code has no bulk copies.
+  cudaFuncAttributes code{};
+  const auto kernel = stream_kernel<float, 1, 1, Mode::kRows>;
+  return cudaFuncGetAttributes(&code, kernel) == cudaSuccess && code.ptxVersion >= 90;
+}
+
+cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream) {
   switch (type) {
     case ElementType::kFloat32:
-      return launch_rows<float>(a, part_blocks, stream, taken);
+      return launch_mode<float>(a, stream);
     case ElementType::kFloat16:
-      return launch_rows<__half>(a, part_blocks, stream, taken);
+      return launch_mode<__half>(a, stream);
     case ElementType::kBFloat16:
-      return launch_rows<__nv_bfloat16>(a, part_blocks, stream, taken);
+      return launch_mode<__nv_bfloat16>(a, stream);
   }
   return cudaErrorInvalidValue;
 }
