@@ -292,14 +292,14 @@ Arguments arguments_of(const RowLinear& layer) {
 }  // namespace
 
 bool row_linear_streams(const RowLinear& layer) {
-  return valid(layer) && row_streams(arguments_of(layer));
+  return valid(layer) && row_streams(arguments_of(layer), layer.type);
 }
 
 cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   if (!valid(layer)) return cudaErrorInvalidValue;
   if (layer.rows == 0) return cudaSuccess;
   const Arguments a = arguments_of(layer);
-  if (row_streams(a)) return row_stream(a, layer.type, stream);
+  if (row_streams(a, layer.type)) return row_stream(a, layer.type, stream);
   if (layer.x == nullptr || layer.output == RowOutput::kAdded) return cudaErrorInvalidValue;
   switch (layer.type) {
     case ElementType::kFloat32:

@@ -54,7 +54,7 @@ constexpr bool in_parts(RowOutput output) {
 }
 
 // row_stream.cu: few rows on GPUs since sm_90, weights that fit into shared memory.
-bool row_streams(const RowLinearArguments& a);
+bool row_streams(const RowLinearArguments& a, ElementType type);
 cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream);
 
 }  // namespace indextts2

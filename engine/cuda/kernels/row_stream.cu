@@ -1,11 +1,12 @@
-// Linear layers on up to 24 rows: a block of threads has all its weights on their way before it
+// Linear layers on up to 96 rows: a block of threads has all its weights on their way before it
 // waits for the kernels that make the rows. As a kernel lets its successor start at once, the
 // weights of two layers or three are in flight or in shared memory at any time, and the memory does
 // not rest while one kernel ends and the next begins.
 //
-// A block of threads makes 16 * kOutTiles outputs of up to 8 * kTiles rows, a warp for each slice
-// of K. Rows go from the L2 cache straight into registers; those of a layer norm are made first, a
-// warp a row, in shared memory. The parts of K of kAdded are a cluster, whose first block adds.
+// A block of threads makes 16 * kOutTiles outputs; kGroups groups of warps take 8 * kTiles rows
+// each, a warp for each slice of K. Rows go from the L2 cache straight into registers; those of a
+// layer norm are made first, a warp a row, in shared memory. The parts of K of kAdded are a
+// cluster, whose first block adds.
 #include "cuda/kernels/bulk_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
@@ -14,9 +15,11 @@
 namespace indextts2 {
 namespace {
 
-constexpr int kThreads = kSlices * 32;
+constexpr int kGroupThreads = kSlices * 32;
 constexpr int kMostWeightBytes = 84 * 1024;  // two blocks of threads share a multiprocessor
-constexpr int kMostRows = 24;
+constexpr int kMostRows = 24;                // of one group
+constexpr int kMostAddedRows = 48;           // with more, parts do not fit beside the weights
+constexpr int kMostGroupedRows = 96;
 constexpr int kMostNormRows = 8;
 constexpr int kNormVectors = 10;  // of four numbers, a lane: rows up to 1280 wide
 
@@ -29,8 +32,9 @@ __host__ __device__ __forceinline__ int weight_pitch(int blocks) {
 }
 
 // Blocks of K whose rows are loaded at once: what the registers hold.
-template <typename T, int kTiles>
+template <typename T, int kTiles, int kGroups>
 constexpr int ahead() {
+  if (kGroups > 1) return kTiles <= 3 ? 5 : 2;
   return sizeof(T) == 4 ? (kTiles == 1 ? 20 : kTiles == 2 ? 10 : 5) : 10;
 }
 
@@ -71,7 +75,7 @@ template <typename T>
 __device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, char* to, int pitch) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, bytes = a.blocks * kBlockBytes;
   char* const scales = to + a.rows * pitch;
-  for (int at = threadIdx.x * 16; at < bytes; at += kThreads * 16) {
+  for (int at = threadIdx.x * 16; at < bytes; at += kGroupThreads * 16) {
     copy_async(scales + at, static_cast<const char*>(a.norm.weight) + at);
     copy_async(scales + bytes + at, static_cast<const char*>(a.norm.bias) + at);
   }
@@ -114,10 +118,10 @@ struct Lane {
 };
 
 // The products of a slice.
-template <typename T, int kTiles, int kOutTiles, Mode kMode>
+template <typename T, int kTiles, int kOutTiles, int kGroups, Mode kMode>
 __device__ __forceinline__ void multiply(const Lane& lane, int row_count, uint64_t* arrived,
                                          float (&sums)[kOutTiles][kTiles][4]) {
-  constexpr int kAhead = ahead<T, kTiles>();
+  constexpr int kAhead = ahead<T, kTiles, kGroups>();
   const int row = threadIdx.x % 32 / 4;
   const char *from = lane.rows, *weights = lane.weights;
   for (int left = lane.blocks, base = 0; base == 0 || left > 0; base += kAhead, left -= kAhead) {
@@ -156,9 +160,10 @@ __device__ __forceinline__ void multiply(const Lane& lane, int row_count, uint64
 }
 
 // Outputs of a block of threads: thread i makes numbers i, i + kThreads, ... of [rows][kOuts].
-template <int kTiles, int kOutTiles>
+template <int kTiles, int kOutTiles, int kGroups>
 struct Outputs {
-  static constexpr int kRows = kTiles * 8, kOuts = kOutTiles * 16;
+  static constexpr int kThreads = kGroups * kGroupThreads;
+  static constexpr int kRows = kGroups * kTiles * 8, kOuts = kOutTiles * 16;
   static constexpr int kEach = kRows * kOuts / kThreads;
   float slices[kSlices][kRows][kOuts + 4];
 
@@ -168,14 +173,15 @@ struct Outputs {
   }
   // Of this thread's slice.
   __device__ __forceinline__ void put(const float (&sums)[kOutTiles][kTiles][4]) {
-    const int slice = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int slice = warp % kSlices, first_row = warp / kSlices * kTiles * 8 + lane % 4 * 2;
 #pragma unroll
     for (int m = 0; m < kOutTiles; ++m) {
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          slices[slice][n * 8 + lane % 4 * 2 + (i & 1)][m * 16 + lane / 4 + (i >> 1) * 8] =
+          slices[slice][first_row + n * 8 + (i & 1)][m * 16 + lane / 4 + (i >> 1) * 8] =
               sums[m][n][i];
         }
       }
@@ -191,16 +197,14 @@ struct Outputs {
 
 // kAdded: the other blocks of the cluster send their sums to the first, `parts` [splits - 1][R]
 // [kOuts] there, which adds all to what was there `before`.
-template <int kTiles, int kOutTiles>
+template <typename Outs, int kEach>
 __device__ __forceinline__ void add_parts(const RowLinearArguments& a, int out, float bias,
-                                          const float (&before)[kTiles * kOutTiles],
-                                          const Outputs<kTiles, kOutTiles>& outputs, float* parts,
-                                          uint64_t* received) {
-  using Outs = Outputs<kTiles, kOutTiles>;
+                                          const float (&before)[kEach], const Outs& outputs,
+                                          float* parts, uint64_t* received) {
   const int part_size = a.rows * Outs::kOuts;
   if (blockIdx.y == 0 && gridDim.y > 1) wait_for_bytes(received);
 #pragma unroll
-  for (int e = 0; e < Outs::kEach; ++e) {
+  for (int e = 0; e < kEach; ++e) {
     const int row = Outs::row(e);
     if (row >= a.rows) continue;
     float sum = outputs.sum(e);
@@ -220,19 +224,28 @@ __device__ __forceinline__ void add_parts(const RowLinearArguments& a, int out, 
 }
 
 // Blocks of threads that fit into a multiprocessor, by the official sizes.
-template <typename T, int kTiles, int kOutTiles, Mode kMode>
+template <typename T, int kTiles, int kOutTiles, int kGroups, Mode kMode>
 constexpr int residents() {
-  if (sizeof(T) == 4 || kOutTiles > 1 || kTiles > 1) return 2;
+  if (sizeof(T) == 4 || kOutTiles > 1 || kTiles > 1 || kGroups > 1) return 2;
   return kMode == Mode::kNormed ? 4 : 5;
 }
 
-template <typename T, int kTiles, int kOutTiles, Mode kMode>
-__global__ void __launch_bounds__(kThreads, (residents<T, kTiles, kOutTiles, kMode>()))
+// Bytes before what comes behind the weights. The outputs of several groups take the weights'
+// place.
+template <typename Outs, int kGroups>
+__host__ __device__ __forceinline__ int front_bytes(int pitch) {
+  constexpr int kOutputBytes = kGroups > 1 ? static_cast<int>(sizeof(Outs)) : 0;
+  return Outs::kOuts * pitch > kOutputBytes ? Outs::kOuts * pitch : kOutputBytes;
+}
+
+template <typename T, int kTiles, int kOutTiles, int kGroups, Mode kMode>
+__global__ void __launch_bounds__(kGroups* kGroupThreads,
+                                  (residents<T, kTiles, kOutTiles, kGroups, kMode>()))
     stream_kernel(const RowLinearArguments a) {
-  using Outs = Outputs<kTiles, kOutTiles>;
+  using Outs = Outputs<kTiles, kOutTiles, kGroups>;
   // [kOuts][pitch], behind it kNormed: rows [R][pitch] and more, kAdded: parts.
   extern __shared__ __align__(128) char weights[];
-  __shared__ Outs outputs;
+  __shared__ __align__(16) char own_outputs[kGroups == 1 ? sizeof(Outs) : 16];
   __shared__ uint64_t arrived, received;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = blockIdx.y * kSlices;
   const int part_begin = slice_begin(first, a.blocks, a.slices);
@@ -246,15 +259,16 @@ __global__ void __launch_bounds__(kThreads, (residents<T, kTiles, kOutTiles, kMo
   const int out = blockIdx.x * Outs::kOuts + Outs::column();
   T bias = from_float<T>(0);
   if (a.output != RowOutput::kParts) bias = static_cast<const T*>(a.bias)[min(out, a.out - 1)];
-  const int begin = slice_begin(first + warp, a.blocks, a.slices), in_block = lane % 4 * 16;
+  const int slice = warp % kSlices, first_row = warp / kSlices * kTiles * 8;
+  const int begin = slice_begin(first + slice, a.blocks, a.slices), in_block = lane % 4 * 16;
   Lane mine;
-  mine.blocks = slice_begin(first + warp + 1, a.blocks, a.slices) - begin;
+  mine.blocks = slice_begin(first + slice + 1, a.blocks, a.slices) - begin;
   mine.pitch = weight_pitch(part_blocks);
   mine.weights = weights + lane / 4 * mine.pitch + (begin - part_begin) * kBlockBytes + in_block;
-  char* const behind = weights + Outs::kOuts * mine.pitch;
+  char* const behind = weights + front_bytes<Outs, kGroups>(mine.pitch);
   mine.row_bytes =
       kMode == Mode::kNormed ? mine.pitch : static_cast<size_t>(a.blocks) * kBlockBytes;
-  mine.rows = (kMode == Mode::kNormed ? behind : a.x) + lane / 4 * mine.row_bytes +
+  mine.rows = (kMode == Mode::kNormed ? behind : a.x) + (first_row + lane / 4) * mine.row_bytes +
               static_cast<size_t>(begin) * kBlockBytes + in_block;
   if (kMode == Mode::kNormed) make_normed_rows<T>(a, behind, mine.pitch);
   if (kMode != Mode::kNormed) settle(mine.rows);
@@ -270,12 +284,13 @@ __global__ void __launch_bounds__(kThreads, (residents<T, kTiles, kOutTiles, kMo
     }
   }
   float sums[kOutTiles][kTiles][4] = {};
-  multiply<T, kTiles, kOutTiles, kMode>(mine, a.rows, &arrived, sums);
+  multiply<T, kTiles, kOutTiles, kGroups, kMode>(mine, a.rows - first_row, &arrived, sums);
+  if (kGroups > 1) __syncthreads();  // nobody reads the weights any more
+  Outs& outputs = *reinterpret_cast<Outs*>(kGroups == 1 ? own_outputs : weights);
   outputs.put(sums);
   __syncthreads();
   if (kMode == Mode::kAdded) {
-    add_parts<kTiles, kOutTiles>(a, out, to_float(bias), before, outputs,
-                                 reinterpret_cast<float*>(behind), &received);
+    add_parts(a, out, to_float(bias), before, outputs, reinterpret_cast<float*>(behind), &received);
     return;
   }
   if (out >= a.out) return;
@@ -297,56 +312,64 @@ int part_blocks_of(const RowLinearArguments& a) {
   return most;
 }
 
-template <typename T, int kTiles, int kOutTiles, Mode kMode>
+template <typename T, int kTiles, int kOutTiles, int kGroups, Mode kMode>
 cudaError_t launch(const RowLinearArguments& a, cudaStream_t stream) {
-  constexpr int kOuts = kOutTiles * 16;
+  using Outs = Outputs<kTiles, kOutTiles, kGroups>;
   const int pitch = weight_pitch(part_blocks_of(a));
   const unsigned splits = a.slices / kSlices;
-  const dim3 grid((a.out + kOuts - 1) / kOuts, splits);
-  size_t shared = static_cast<size_t>(kOuts) * pitch;
+  const dim3 grid((a.out + Outs::kOuts - 1) / Outs::kOuts, splits);
+  size_t shared = front_bytes<Outs, kGroups>(pitch);
   if (kMode == Mode::kNormed) {
     shared += static_cast<size_t>(a.rows) * pitch + size_t{2} * a.blocks * kBlockBytes;
   } else if (kMode == Mode::kAdded) {
-    shared += (splits - 1) * a.rows * kOuts * sizeof(float);
+    shared += (splits - 1) * a.rows * Outs::kOuts * sizeof(float);
   }
-  return launch_dependent_clusters(stream_kernel<T, kTiles, kOutTiles, kMode>, grid,
-                                   dim3(1, kMode == Mode::kAdded ? splits : 1), kThreads, shared,
-                                   stream, a);
+  return launch_dependent_clusters(stream_kernel<T, kTiles, kOutTiles, kGroups, kMode>, grid,
+                                   dim3(1, kMode == Mode::kAdded ? splits : 1), Outs::kThreads,
+                                   shared, stream, a);
 }
 
-template <typename T, int kTiles, Mode kMode>
-cudaError_t launch_tiles(const RowLinearArguments& a, cudaStream_t stream) {
-  // Narrow ones spread best; wide ones read many rows less often.
-  if constexpr (kTiles > 1 && sizeof(T) == 2) {
-    if (32 * weight_pitch(part_blocks_of(a)) <= kMostWeightBytes) {
-      return launch<T, kTiles, 2, kMode>(a, stream);
-    }
-  }
-  return launch<T, kTiles, 1, kMode>(a, stream);
+// Whether 32 outputs a block of threads fit: narrow ones spread best, wide ones read many rows less
+// often.
+bool wide_fits(const RowLinearArguments& a) {
+  return 32 * weight_pitch(part_blocks_of(a)) <= kMostWeightBytes;
 }
 
 template <typename T, Mode kMode>
 cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
-  if (a.rows <= 8) return launch_tiles<T, 1, kMode>(a, stream);
-  if (a.rows <= 16) return launch_tiles<T, 2, kMode>(a, stream);
-  return launch_tiles<T, 3, kMode>(a, stream);
+  if (a.rows <= 8) return launch<T, 1, 1, 1, kMode>(a, stream);
+  if constexpr (sizeof(T) == 2) {
+    if (wide_fits(a)) {
+      if (a.rows <= 16) return launch<T, 2, 2, 1, kMode>(a, stream);
+      if (a.rows <= 24) return launch<T, 3, 2, 1, kMode>(a, stream);
+      if (a.rows <= 48) return launch<T, 3, 2, 2, kMode>(a, stream);
+      if constexpr (kMode == Mode::kRows) return launch<T, 6, 2, 2, kMode>(a, stream);
+    }
+  }
+  if (a.rows <= 16) return launch<T, 2, 1, 1, kMode>(a, stream);
+  return launch<T, 3, 1, 1, kMode>(a, stream);
 }
 
 template <typename T>
 cudaError_t launch_mode(const RowLinearArguments& a, cudaStream_t stream) {
-  if (a.x == nullptr) return launch<T, 1, 1, Mode::kNormed>(a, stream);
+  if (a.x == nullptr) return launch<T, 1, 1, 1, Mode::kNormed>(a, stream);
   if (a.output == RowOutput::kAdded) return launch_rows<T, Mode::kAdded>(a, stream);
   return launch_rows<T, Mode::kRows>(a, stream);
 }
 
 }  // namespace
 
-bool row_streams(const RowLinearArguments& a) {
-  if (a.rows > kMostRows || 16 * weight_pitch(part_blocks_of(a)) > kMostWeightBytes) return false;
-  if (a.x == nullptr && (a.rows > kMostNormRows || a.in > kNormVectors * 128)) return false;
+bool row_streams(const RowLinearArguments& a, ElementType type) {
+  const bool grouped = element_bytes(type) == 2 && wide_fits(a);
+  const int most_rows = a.x == nullptr                  ? kMostNormRows
+                        : !grouped                      ? kMostRows
+                        : a.output == RowOutput::kAdded ? kMostAddedRows
+                                                        : kMostGroupedRows;
+  if (a.rows > most_rows || 16 * weight_pitch(part_blocks_of(a)) > kMostWeightBytes) return false;
+  if (a.x == nullptr && a.in > kNormVectors * 128) return false;
   // Any kernel of this file tells what it was compiled for; older code has no bulk copies.
   cudaFuncAttributes code{};
-  const auto kernel = stream_kernel<float, 1, 1, Mode::kRows>;
+  const auto kernel = stream_kernel<float, 1, 1, 1, Mode::kRows>;
   return cudaFuncGetAttributes(&code, kernel) == cudaSuccess && code.ptxVersion >= 90;
 }
 

@@ -287,7 +287,7 @@ TEST(RowLinear, AddedAtOnceOrWithTheNormIsTheSame) {
                      nullptr));
       check(cudaDeviceSynchronize());
       const std::vector<float> want = norm.device_h_out.host();
-      for (const int rows : {1, 3, 8, 9, 16, 17, 24}) {
+      for (const int rows : {1, 3, 8, 9, 16, 17, 24, 25, 48}) {
         linear = layer.layer(rows, RowOutput::kAdded);
         linear.bias = norm.norm.parts_bias;
         DeviceBuffer<float> h(norm.h);
