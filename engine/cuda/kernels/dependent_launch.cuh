@@ -34,8 +34,11 @@ cudaError_t launch_dependent_clusters(void (*kernel)(Parameters...), dim3 grid, 
   cudaError_t status = cudaFuncGetAttributes(&code, kernel);
   if (status != cudaSuccess) return status;
   if (code.sharedSizeBytes + shared_bytes > 48 * 1024) {
-    status = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes));
+    // Never lowered: a graph may hold launches that need more.
+    const int bytes = static_cast<int>(shared_bytes);
+    status = cudaFuncSetAttribute(
+        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+        bytes > code.maxDynamicSharedSizeBytes ? bytes : code.maxDynamicSharedSizeBytes);
     if (status != cudaSuccess) return status;
   }
   // Kernels share a multiprocessor only if they agree on how its memory is divided.

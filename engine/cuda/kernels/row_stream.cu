@@ -25,10 +25,11 @@ constexpr int kNormVectors = 10;  // of four numbers, a lane: rows up to 1280 wi
 
 enum class Mode { kRows, kNormed, kAdded };
 
-// Of a weight's row in shared memory: an odd number of blocks, so that the reads of two rows fall
-// into different banks.
-__host__ __device__ __forceinline__ int weight_pitch(int blocks) {
-  return (blocks | 1) * kBlockBytes;
+// Of a weight's row in shared memory, the same in all parts: an odd number of blocks, so that the
+// reads of two rows fall into different banks.
+__host__ __device__ __forceinline__ int weight_pitch(const RowLinearArguments& a) {
+  const int longest = (a.blocks * kSlices + a.slices - 1) / a.slices;
+  return (longest | 1) * kBlockBytes;
 }
 
 // Blocks of K whose rows are loaded at once: what the registers hold.
@@ -66,7 +67,7 @@ __device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int b
   // Outputs past the end take the last one's weights and are not written.
   const int out = min(static_cast<int>(blockIdx.x) * kOuts + lane, a.out - 1);
   const char* from = a.weight + (static_cast<size_t>(out) * a.blocks + begin) * kBlockBytes;
-  bulk_copy(to + lane * weight_pitch(blocks), from, bytes, arrived);
+  bulk_copy(to + lane * weight_pitch(a), from, bytes, arrived);
 }
 
 // Layer norms of the rows into `to` [rows][pitch], behind which there is room for the norm's weight
@@ -263,7 +264,7 @@ __global__ void __launch_bounds__(kGroups* kGroupThreads,
   const int begin = slice_begin(first + slice, a.blocks, a.slices), in_block = lane % 4 * 16;
   Lane mine;
   mine.blocks = slice_begin(first + slice + 1, a.blocks, a.slices) - begin;
-  mine.pitch = weight_pitch(part_blocks);
+  mine.pitch = weight_pitch(a);
   mine.weights = weights + lane / 4 * mine.pitch + (begin - part_begin) * kBlockBytes + in_block;
   char* const behind = weights + front_bytes<Outs, kGroups>(mine.pitch);
   mine.row_bytes =
@@ -301,21 +302,10 @@ __global__ void __launch_bounds__(kGroups* kGroupThreads,
   }
 }
 
-// Of the longest part.
-int part_blocks_of(const RowLinearArguments& a) {
-  int most = 0;
-  for (int s = 0; s < a.slices; s += kSlices) {
-    const int length =
-        slice_begin(s + kSlices, a.blocks, a.slices) - slice_begin(s, a.blocks, a.slices);
-    most = length > most ? length : most;
-  }
-  return most;
-}
-
 template <typename T, int kTiles, int kOutTiles, int kGroups, Mode kMode>
 cudaError_t launch(const RowLinearArguments& a, cudaStream_t stream) {
   using Outs = Outputs<kTiles, kOutTiles, kGroups>;
-  const int pitch = weight_pitch(part_blocks_of(a));
+  const int pitch = weight_pitch(a);
   const unsigned splits = a.slices / kSlices;
   const dim3 grid((a.out + Outs::kOuts - 1) / Outs::kOuts, splits);
   size_t shared = front_bytes<Outs, kGroups>(pitch);
@@ -331,9 +321,7 @@ cudaError_t launch(const RowLinearArguments& a, cudaStream_t stream) {
 
 // Whether 32 outputs a block of threads fit: narrow ones spread best, wide ones read many rows less
 // often.
-bool wide_fits(const RowLinearArguments& a) {
-  return 32 * weight_pitch(part_blocks_of(a)) <= kMostWeightBytes;
-}
+bool wide_fits(const RowLinearArguments& a) { return 32 * weight_pitch(a) <= kMostWeightBytes; }
 
 template <typename T, Mode kMode>
 cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
@@ -365,7 +353,7 @@ bool row_streams(const RowLinearArguments& a, ElementType type) {
                         : !grouped                      ? kMostRows
                         : a.output == RowOutput::kAdded ? kMostAddedRows
                                                         : kMostGroupedRows;
-  if (a.rows > most_rows || 16 * weight_pitch(part_blocks_of(a)) > kMostWeightBytes) return false;
+  if (a.rows > most_rows || 16 * weight_pitch(a) > kMostWeightBytes) return false;
   if (a.x == nullptr && a.in > kNormVectors * 128) return false;
   // Any kernel of this file tells what it was compiled for; older code has no bulk copies.
   cudaFuncAttributes code{};

@@ -273,7 +273,7 @@ TEST(RowLinear, AddedAtOnceOrWithTheNormIsTheSame) {
   if (!have_device()) return;
   for (const ElementType type : kTypes) {
     for (const Shape shape :
-         {Shape{1280, 1280}, Shape{1280, 5120}, Shape{128, 512}, Shape{36, 64}}) {
+         {Shape{1280, 1280}, Shape{1280, 5120}, Shape{128, 512}, Shape{128, 1120}, Shape{36, 64}}) {
       SCOPED_TRACE(name(shape, type));
       Case layer(shape, type);
       NormCase norm(kMostRows, shape.out, type);
