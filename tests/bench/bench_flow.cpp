@@ -92,7 +92,7 @@ void print_solve(const char* name, int64_t prompt, int64_t generated, int segmen
 void bench_new_lengths(CudaFlowSolver& solver, const FlowSizes& sizes, at::ScalarType type,
                        int64_t prompt, int64_t apart) {
   std::vector<FlowJob> jobs;
-  const int64_t count = repeats + kWarmUps, shortest = 861 - apart * (count / 2);
+  const int64_t count = repeats + kWarmUps, shortest = 861 - apart * (kWarmUps + repeats / 2);
   for (int64_t i = 0; i < count; ++i) {
     jobs.push_back(job_of(sizes, type, prompt, std::max<int64_t>(shortest, 20) + apart * i));
   }

@@ -1,5 +1,7 @@
 // Attention of ragged rows on the tensor cores: keys in tiles of 64 from the stream's first on, one
 // running maximum and sum a row, so that no row depends on who lies beside it.
+#include "cuda/kernels/async_mma.cuh"
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_attention.h"
 #include "cuda/kernels/flow_vector.cuh"
 
@@ -18,27 +20,6 @@ constexpr int kUnits = 2;      // of a warp at most: each fragment of keys serve
 static_assert(kAttentionRows % kUnitRows == 0 && kAttentionRows <= kWarps * kUnits * kUnitRows,
               "a block serves one tile");
 
-// 16 bytes from global to shared memory; zeros if not `valid`.
-__device__ inline void copy_async(uint32_t to, const void* from, bool valid) {
-  const int bytes = valid ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from), "r"(bytes)
-               : "memory");
-}
-
-__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-
-template <int Pending>
-__device__ void wait_for_copies() {
-  asm volatile("cp.async.wait_group %0;\n" ::"n"(Pending) : "memory");
-}
-
-__device__ inline void load_matrices(uint32_t (&r)[4], uint32_t row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(row)
-               : "memory");
-}
-
 __device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -46,22 +27,17 @@ __device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
                : "memory");
 }
 
-__device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                                __nv_bfloat16) {
+// c += a b, of one type for both.
+__device__ inline void multiply(float* c, const uint32_t* a, const uint32_t* b, __nv_bfloat16) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};\n"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-__device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                                __half) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};\n"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+__device__ inline void multiply(float* c, const uint32_t* a, const uint32_t* b, __half) {
+  multiply_half(c, a, b);
 }
 
 // 2^x of the special function unit; what would be subnormal is zero.
@@ -97,8 +73,8 @@ __device__ void load_rows(uint32_t to, const T* from, int stride, int limit, con
 #pragma unroll
   for (int i = 0; i < Rows / Place::kRowsAtOnce; ++i) {
     const bool valid = i * Place::kRowsAtOnce < limit;
-    copy_async(to + i * Place::kRowsAtOnce * Place::kRowBytes,
-               valid ? from + i * Place::kRowsAtOnce * stride : any, valid);
+    copy16(to + i * Place::kRowsAtOnce * Place::kRowBytes,
+           valid ? from + i * Place::kRowsAtOnce * stride : any, valid);
   }
 }
 
@@ -108,6 +84,10 @@ template <typename T, int D>
 struct Units {
   using Place = Tile<D>;
   static constexpr int kSteps = D / 16, kColumns = D / 8;
+  // Weights are powers of two: scores times kScale, of 1 / sqrt(D) and log2(e), less those of a
+  // maximum. It rises only when weights would pass 2^8, so that sums are seldom scaled.
+  static constexpr float kScale = 1.4426950408889634f * (D == 64 ? 0.125f : 0.17677669529663687f);
+  static constexpr float kSlack = 8.0f / kScale;
   static constexpr uint32_t kApart = kWarps * kUnitRows * Place::kRowBytes;
   float out[kUnits][kColumns][4] = {};
   float top[kUnits][2], sum[kUnits][2];  // of rows lane / 4 and lane / 4 + 8
@@ -136,16 +116,16 @@ struct Units {
     for (int k = 0; k < kSteps; ++k) {
       uint32_t q[Count][4];
 #pragma unroll
-      for (int m = 0; m < Count; ++m) load_matrices(q[m], (queries ^ (k * 32)) + m * kApart);
+      for (int m = 0; m < Count; ++m) load_matrices4((queries ^ (k * 32)) + m * kApart, q[m]);
       const uint32_t column = keys ^ (k * 32);
 #pragma unroll
       for (int n = 0; n < kKeys / 8; n += 2) {
         uint32_t b[4];
-        load_matrices(b, column + n * 8 * Place::kRowBytes);
+        load_matrices4(column + n * 8 * Place::kRowBytes, b);
 #pragma unroll
         for (int m = 0; m < Count; ++m) {
-          multiply(scores[m][n], q[m], b[0], b[1], T());
-          multiply(scores[m][n + 1], q[m], b[2], b[3], T());
+          multiply(scores[m][n], q[m], b, T());
+          multiply(scores[m][n + 1], q[m], b + 2, T());
         }
       }
     }
@@ -164,32 +144,58 @@ struct Units {
         }
   }
 
-  // Scores become weights; what was summed so far is scaled to the new maximum.
+  // Scores become weights.
   template <int Count>
-  __device__ void weigh(float scale) {
+  __device__ void weigh() {
+    float most[Count][2];
+    bool risen = false;
 #pragma unroll
     for (int m = 0; m < Count; ++m) {
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
-        float most = top[m][r];
+        most[m][r] = fmaxf(scores[m][0][2 * r], scores[m][0][2 * r + 1]);
 #pragma unroll
-        for (int n = 0; n < kKeys / 8; ++n) {
-          most = fmaxf(most, fmaxf(scores[m][n][2 * r], scores[m][n][2 * r + 1]));
+        for (int n = 1; n < kKeys / 8; ++n) {
+          most[m][r] = fmaxf(most[m][r], fmaxf(scores[m][n][2 * r], scores[m][n][2 * r + 1]));
         }
-        most = fmaxf(most, __shfl_xor_sync(0xFFFFFFFFu, most, 1));
-        most = fmaxf(most, __shfl_xor_sync(0xFFFFFFFFu, most, 2));
-        const float shrink = power_of_two((top[m][r] - most) * scale), lowered = most * scale;
-        top[m][r] = most;
+        risen = risen || most[m][r] > top[m][r] + kSlack;
+      }
+    }
+    if (__any_sync(0xFFFFFFFFu, risen)) raise<Count>(most);
+#pragma unroll
+    for (int m = 0; m < Count; ++m) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const float lowered = top[m][r] * kScale;
         float total = 0.0f;
 #pragma unroll
         for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
           for (int i = 2 * r; i < 2 * r + 2; ++i) {
-            scores[m][n][i] = power_of_two(fmaf(scores[m][n][i], scale, -lowered));
+            scores[m][n][i] = power_of_two(fmaf(scores[m][n][i], kScale, -lowered));
             total += scores[m][n][i];
           }
         }
-        sum[m][r] = fmaf(sum[m][r], shrink, total);
+        sum[m][r] += total;
+      }
+    }
+  }
+
+  // What was summed so far is scaled to a new maximum, in rows that have one: by itself each row
+  // decides the same, whatever made the warp come here.
+  template <int Count>
+  __device__ void raise(float (&most)[Count][2]) {
+#pragma unroll
+    for (int m = 0; m < Count; ++m) {
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        float row = most[m][r];
+        row = fmaxf(row, __shfl_xor_sync(0xFFFFFFFFu, row, 1));
+        row = fmaxf(row, __shfl_xor_sync(0xFFFFFFFFu, row, 2));
+        if (!(row > top[m][r] + kSlack)) row = top[m][r];
+        const float shrink = row > top[m][r] ? power_of_two((top[m][r] - row) * kScale) : 1.0f;
+        top[m][r] = row;
+        sum[m][r] *= shrink;
 #pragma unroll
         for (int d = 0; d < kColumns; ++d) {
           out[m][d][2 * r] *= shrink;
@@ -217,8 +223,8 @@ struct Units {
         load_transposed(b, (values ^ (d * 16)) + k * 16 * Place::kRowBytes);
 #pragma unroll
         for (int m = 0; m < Count; ++m) {
-          multiply(out[m][d], a[m], b[0], b[1], T());
-          multiply(out[m][d + 1], a[m], b[2], b[3], T());
+          multiply(out[m][d], a[m], b, T());
+          multiply(out[m][d + 1], a[m], b + 2, T());
         }
       }
     }
@@ -246,11 +252,10 @@ struct Units {
   }
 
   template <int Count>
-  __device__ void take(uint32_t queries, uint32_t keys, uint32_t values, int left, float scale,
-                       int lane) {
+  __device__ void take(uint32_t queries, uint32_t keys, uint32_t values, int left, int lane) {
     score<Count>(queries, keys);
     if (left < kKeys) mask<Count>(left, lane);
-    weigh<Count>(scale);
+    weigh<Count>();
     gather<Count>(values);
   }
 };
@@ -285,33 +290,32 @@ __global__ void __launch_bounds__(kThreads, 3)
                            qkv);
     keys += kKeys * stride;
   };
+  wait_for_predecessors();
   load_rows<T, D, kAttentionRows>(
       queries + own_place,
       qkv + static_cast<int64_t>(tile.query_row + own_row) * stride + column + own_piece * 8,
       stride, tile.queries - own_row, qkv);
   load_keys(stages, tile.keys);
-  commit_copies();
+  copies_commit();
 
   // What each lane reads of the tiles for ldmatrix.
   const uint32_t own_queries = queries + Place::place(first_row + (lane & 15), lane >> 4);
   const uint32_t own_keys = stages + Place::place((lane >> 4) * 8 + (lane & 7), (lane >> 3) & 1);
   const uint32_t own_values = stages + Place::kBytes + Place::place(lane & 15, lane >> 4);
   Units<T, D> units;
-  constexpr float kLog2E = 1.4426950408889634f;
-  const float scale = kLog2E / sqrtf(static_cast<float>(D));
   const int mine = tile.queries - first_row;
   uint32_t stage = 0;
   for (int left = tile.keys; left > 0; left -= kKeys) {
-    wait_for_copies<0>();
+    copies_wait<0>();
     __syncthreads();  // everyone's copies are there, and nobody reads the other stage any more
     if (left > kKeys) {
       load_keys(stages + (2 * Place::kBytes - stage), left - kKeys);
-      commit_copies();
+      copies_commit();
     }
     if (mine > kWarps * kUnitRows) {
-      units.template take<2>(own_queries, own_keys + stage, own_values + stage, left, scale, lane);
+      units.template take<2>(own_queries, own_keys + stage, own_values + stage, left, lane);
     } else if (mine > 0) {
-      units.template take<1>(own_queries, own_keys + stage, own_values + stage, left, scale, lane);
+      units.template take<1>(own_queries, own_keys + stage, own_values + stage, left, lane);
     }
     stage = 2 * Place::kBytes - stage;
   }
@@ -323,20 +327,15 @@ __global__ void __launch_bounds__(kThreads, 3)
 
 template <typename T, int D>
 cudaError_t launch_sized(const AttentionCall& call, cudaStream_t on) {
-  // Three blocks need more shared memory than the default division of an SM may leave.
-  cudaError_t status = cudaFuncSetAttribute(
-      attend<T, D>, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
-  if (status != cudaSuccess) return status;
   int device = 0, round = 0;
-  status = cudaGetDevice(&device);
+  cudaError_t status = cudaGetDevice(&device);
   if (status != cudaSuccess) return status;
   status = cudaDeviceGetAttribute(&round, cudaDevAttrMultiProcessorCount, device);
   if (status != cudaSuccess) return status;
   const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(call.max_tiles));
-  attend<T, D><<<grid, kThreads, 0, on>>>(static_cast<const T*>(call.qkv),
-                                          static_cast<T*>(call.out), call.tiles, call.tile_count,
-                                          call.heads, round);
-  return cudaGetLastError();
+  return launch_dependent(attend<T, D>, grid, kThreads, 0, on, static_cast<const T*>(call.qkv),
+                          static_cast<T*>(call.out), call.tiles, call.tile_count, call.heads,
+                          round);
 }
 
 template <typename T>

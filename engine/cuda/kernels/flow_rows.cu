@@ -1,4 +1,5 @@
 // The flow's elementwise work between its matrix products.
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_dispatch.cuh"
 #include "cuda/kernels/flow_rows.h"
 #include "cuda/kernels/flow_vector.cuh"
@@ -26,7 +27,10 @@ __device__ float hyperbolic_tangent<float>(float x) {
   return tanhf(x);
 }
 
+// Each kernel asks for it first: what the kernels before it wrote is there from then on.
 __device__ int64_t thread_index() {
+  let_dependents_start();
+  wait_for_predecessors();
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 
@@ -150,16 +154,18 @@ __global__ void advance(FlowState state, const float* velocity, const T* bias, c
   feed<T>(state, row, column, x);
 }
 
-__global__ void count_up(int32_t* step) { ++*step; }
+__global__ void count_up(int32_t* step) {
+  wait_for_predecessors();
+  ++*step;
+}
 
 template <typename T>
 cudaError_t launch_advance(const FlowState& state, const float* velocity, const void* bias,
                            const float* widths, const int32_t* step, cudaStream_t on) {
   const int64_t count = static_cast<int64_t>(state.max_rows) * state.mel;
   if (count == 0) return cudaSuccess;
-  advance<T><<<blocks_for(count), kThreads, 0, on>>>(state, velocity, static_cast<const T*>(bias),
-                                                     widths, step);
-  return cudaGetLastError();
+  return launch_dependent(advance<T>, blocks_for(count), kThreads, 0, on, state, velocity,
+                          static_cast<const T*>(bias), widths, step);
 }
 
 }  // namespace
@@ -170,9 +176,8 @@ cudaError_t rotate_rows(FlowType type, void* qkv, const float2* turns, const int
   const int width = heads * head_size;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    rotate<<<blocks_for(int64_t{rows} * (2 * width / 8)), kThreads, 0, on>>>(
-        static_cast<T*>(qkv), turns, positions, rows, width, head_size);
-    return cudaGetLastError();
+    return launch_dependent(rotate<T>, blocks_for(int64_t{rows} * (2 * width / 8)), kThreads, 0, on,
+                            static_cast<T*>(qkv), turns, positions, rows, width, head_size);
   });
 }
 
@@ -180,9 +185,8 @@ cudaError_t swiglu(FlowType type, const void* x, void* out, int rows, int width,
   if (rows == 0) return cudaSuccess;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    swiglu_rows<<<blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on>>>(
-        static_cast<const T*>(x), static_cast<T*>(out), rows, width);
-    return cudaGetLastError();
+    return launch_dependent(swiglu_rows<T>, blocks_for(int64_t{rows} * (width / 8)), kThreads, 0,
+                            on, static_cast<const T*>(x), static_cast<T*>(out), rows, width);
   });
 }
 
@@ -191,9 +195,8 @@ cudaError_t tanh_gate(FlowType type, const void* x, void* out, StepTable table, 
   if (rows == 0) return cudaSuccess;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    gate_rows<<<blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on>>>(
-        static_cast<const T*>(x), static_cast<T*>(out), table, rows, width);
-    return cudaGetLastError();
+    return launch_dependent(gate_rows<T>, blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on,
+                            static_cast<const T*>(x), static_cast<T*>(out), table, rows, width);
   });
 }
 
@@ -202,10 +205,9 @@ cudaError_t unfold_streams(FlowType type, FlowRows x, void* out, const HeadRow* 
   if (rows == 0) return cudaSuccess;
   const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
-  unfold<<<blocks_for(int64_t{rows} * kernel * pieces), kThreads, 0, on>>>(
-      static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out), places,
-      rows, pieces, kernel, dilation);
-  return cudaGetLastError();
+  return launch_dependent(unfold, blocks_for(int64_t{rows} * kernel * pieces), kThreads, 0, on,
+                          static_cast<const uint4*>(x.data), x.stride * size / 16,
+                          static_cast<uint4*>(out), places, rows, pieces, kernel, dilation);
 }
 
 cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* places, int rows,
@@ -213,10 +215,10 @@ cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* 
   if (rows == 0) return cudaSuccess;
   const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
-  gather<<<blocks_for(int64_t{rows} * pieces), kThreads, 0, on>>>(
-      static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out.data),
-      out.stride * size / 16, places, rows, pieces);
-  return cudaGetLastError();
+  return launch_dependent(gather, blocks_for(int64_t{rows} * pieces), kThreads, 0, on,
+                          static_cast<const uint4*>(x.data), x.stride * size / 16,
+                          static_cast<uint4*>(out.data), out.stride * size / 16, places, rows,
+                          pieces);
 }
 
 cudaError_t spread_state(const FlowState& state, cudaStream_t on) {
@@ -233,8 +235,7 @@ cudaError_t euler_step(const FlowState& state, const float* velocity, const void
 }
 
 cudaError_t next_step(int32_t* step, cudaStream_t on) {
-  count_up<<<1, 1, 0, on>>>(step);
-  return cudaGetLastError();
+  return launch_dependent(count_up, 1, 1, 0, on, step);
 }
 
 }  // namespace indextts2
