@@ -17,7 +17,8 @@ constexpr int kThreads = kWarps * 32;
 constexpr int kKeys = 64;
 constexpr int kUnitRows = 16;  // of one product
 constexpr int kUnits = 2;      // of a warp at most: each fragment of keys serves both
-static_assert(kAttentionRows % kUnitRows == 0 && kAttentionRows <= kWarps * kUnits * kUnitRows,
+static_assert(kLargeAttentionRows <= kWarps * kUnits * kUnitRows &&
+                  kAttentionRows <= kLargeAttentionRows,
               "a block serves one tile");
 
 __device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
@@ -55,7 +56,8 @@ struct Tile {
   static constexpr uint32_t kRowBytes = D * 2;
   static constexpr int kPieces = D / 8;
   static constexpr int kRowsAtOnce = kThreads / kPieces;  // that all threads copy at once
-  static constexpr uint32_t kBytes = kKeys * kRowBytes, kQueryBytes = kAttentionRows * kRowBytes;
+  static constexpr uint32_t kBytes = kKeys * kRowBytes,
+                            kQueryBytes = kLargeAttentionRows * kRowBytes;
 
   __device__ static uint32_t place(int row, int piece) {
     const int turn = D == 64 ? row & 7 : (row >> 1) & 3;
@@ -195,7 +197,7 @@ struct Units {
         if (!(row > top[m][r] + kSlack)) row = top[m][r];
         const float shrink = row > top[m][r] ? power_of_two((top[m][r] - row) * kScale) : 1.0f;
         top[m][r] = row;
-        sum[m][r] *= shrink;
+        sum[m][r] = __fmul_rn(sum[m][r], shrink);  // never joined with an addition
 #pragma unroll
         for (int d = 0; d < kColumns; ++d) {
           out[m][d][2 * r] *= shrink;
@@ -271,7 +273,8 @@ __global__ void __launch_bounds__(kThreads, 3)
   if (static_cast<int>(blockIdx.y) >= *tile_count) return;
   const AttentionTile tile = tiles[blockIdx.y];
   const int lane = threadIdx.x & 31;
-  // The first warps have more units: neighbours on an SM, `round` blocks apart, begin with others.
+  // The first warps may have more units: neighbours on an SM, `round` blocks apart, begin with
+  // others.
   const int block = static_cast<int>(blockIdx.y * gridDim.x + blockIdx.x);
   const int warp = (static_cast<int>(threadIdx.x >> 5) + 2 * (block / round)) % kWarps;
   const int first_row = warp * kUnitRows;
@@ -291,7 +294,7 @@ __global__ void __launch_bounds__(kThreads, 3)
     keys += kKeys * stride;
   };
   wait_for_predecessors();
-  load_rows<T, D, kAttentionRows>(
+  load_rows<T, D, kLargeAttentionRows>(
       queries + own_place,
       qkv + static_cast<int64_t>(tile.query_row + own_row) * stride + column + own_piece * 8,
       stride, tile.queries - own_row, qkv);
