@@ -27,12 +27,21 @@ __device__ float hyperbolic_tangent<float>(float x) {
   return tanhf(x);
 }
 
-// Each kernel asks for it first: what the kernels before it wrote is there from then on.
-__device__ int64_t thread_index() {
+// Each kernel asks for it first: what the kernels before it wrote is there from then on. 32 bits,
+// which divide fast, count the 16-byte pieces of 32 GB.
+__device__ unsigned thread_index() {
   let_dependents_start();
   wait_for_predecessors();
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  return blockIdx.x * blockDim.x + threadIdx.x;
 }
+
+// The row and the first column of piece `index` of rows of `eights` pieces of 8 elements.
+struct Piece {
+  __device__ Piece(unsigned index, unsigned eights)
+      : row(index / eights), column(static_cast<int>(index - index / eights * eights) * 8) {}
+  int64_t row;
+  int column;
+};
 
 unsigned blocks_for(int64_t threads) {
   return static_cast<unsigned>((threads + kThreads - 1) / kThreads);
@@ -42,13 +51,12 @@ unsigned blocks_for(int64_t threads) {
 template <typename T>
 __global__ void rotate(T* qkv, const float2* turns, const int32_t* positions, int rows, int width,
                        int head_size) {
-  const int eights = 2 * width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int row = static_cast<int>(index / eights), column = static_cast<int>(index % eights) * 8;
-  const float2* turn =
-      turns + static_cast<int64_t>(positions[row]) * (head_size / 2) + column % head_size / 2;
-  T* at = qkv + row * (3 * static_cast<int64_t>(width)) + column;
+  const unsigned eights = 2 * width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const float2* turn = turns + static_cast<int64_t>(positions[piece.row]) * (head_size / 2) +
+                       piece.column % head_size / 2;
+  T* at = qkv + piece.row * 3 * width + piece.column;
   Eight x = load_eight(at);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -62,47 +70,47 @@ __global__ void rotate(T* qkv, const float2* turns, const int32_t* positions, in
 
 template <typename T>
 __global__ void swiglu_rows(const T* x, T* out, int rows, int width) {
-  const int eights = width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int64_t row = index / eights, column = index % eights * 8;
-  Eight gate = load_eight(x + row * 2 * width + column);
-  const Eight up = load_eight(x + row * 2 * width + width + column);
+  const unsigned eights = width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const T* at = x + piece.row * 2 * width + piece.column;
+  Eight gate = load_eight(at);
+  const Eight up = load_eight(at + width);
 #pragma unroll
   for (int i = 0; i < 8; ++i) gate.v[i] = gate.v[i] * sigmoid<T>(gate.v[i]) * up.v[i];
-  store_eight(out + row * width + column, gate);
+  store_eight(out + piece.row * width + piece.column, gate);
 }
 
 template <typename T>
 __global__ void gate_rows(const T* x, T* out, StepTable table, int rows, int width) {
-  const int eights = width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int64_t row = index / eights, column = index % eights * 8;
-  const T* bias = static_cast<const T*>(table.data) + *table.step * table.stride + column;
-  Eight left = load_eight(x + row * 2 * width + column);
-  const Eight right = load_eight(x + row * 2 * width + width + column);
+  const unsigned eights = width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const T* bias = static_cast<const T*>(table.data) + *table.step * table.stride + piece.column;
+  const T* at = x + piece.row * 2 * width + piece.column;
+  Eight left = load_eight(at);
+  const Eight right = load_eight(at + width);
   const Eight left_bias = load_eight(bias), right_bias = load_eight(bias + width);
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     left.v[i] = hyperbolic_tangent<T>(left.v[i] + left_bias.v[i]) *
                 sigmoid<T>(right.v[i] + right_bias.v[i]);
   }
-  store_eight(out + row * width + column, left);
+  store_eight(out + piece.row * width + piece.column, left);
 }
 
 // Copies know no arithmetic: rows of 16-byte pieces.
 __global__ void unfold(const uint4* x, int64_t stride, uint4* out, const HeadRow* places, int rows,
-                       int pieces, int kernel, int dilation) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * kernel * pieces) return;
-  const int piece = static_cast<int>(index % pieces);
-  const int tap = static_cast<int>(index / pieces % kernel);
-  const int row = static_cast<int>(index / pieces / kernel);
+                       unsigned pieces, unsigned kernel, int dilation) {
+  const unsigned index = thread_index();
+  if (index >= rows * kernel * pieces) return;
+  const unsigned block = index / pieces, piece = index - block * pieces;
+  const int row = static_cast<int>(block / kernel);
+  const int tap = static_cast<int>(block) - row * static_cast<int>(kernel);
   const HeadRow place = places[row];
   uint4 value = make_uint4(0, 0, 0, 0);
   if (place.count > 0) {
-    int frame = row - place.begin + (tap - kernel / 2) * dilation;
+    int frame = row - place.begin + (tap - static_cast<int>(kernel) / 2) * dilation;
     const int last = place.count - 1;
     frame = frame < 0 ? -frame : frame;
     frame = frame > last ? 2 * last - frame : frame;
@@ -112,10 +120,10 @@ __global__ void unfold(const uint4* x, int64_t stride, uint4* out, const HeadRow
 }
 
 __global__ void gather(const uint4* x, int64_t stride, uint4* out, int64_t out_stride,
-                       const HeadRow* places, int rows, int pieces) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * pieces) return;
-  const int64_t row = index / pieces, piece = index % pieces;
+                       const HeadRow* places, int rows, unsigned pieces) {
+  const unsigned index = thread_index();
+  if (index >= rows * pieces) return;
+  const int64_t row = index / pieces, piece = index - index / pieces * pieces;
   const HeadRow place = places[row];
   out[row * out_stride + piece] =
       place.count > 0 ? x[place.trunk * stride + piece] : make_uint4(0, 0, 0, 0);
@@ -136,10 +144,10 @@ __device__ void feed(const FlowState& state, const FlowStateRow& row, int column
 template <typename T>
 __global__ void advance(FlowState state, const float* velocity, const T* bias, const float* widths,
                         const int32_t* step) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(*state.row_count) * state.mel) return;
-  const int column = static_cast<int>(index % state.mel);
-  const FlowStateRow row = state.rows[index / state.mel];
+  const unsigned index = thread_index(), mel = state.mel;
+  if (index >= *state.row_count * mel) return;
+  const int column = static_cast<int>(index % mel);
+  const FlowStateRow row = state.rows[index / mel];
   float x = state.x[index];
   if (velocity != nullptr) {
     const float offset = static_cast<float>(bias[column]);
