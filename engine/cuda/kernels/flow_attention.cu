@@ -260,6 +260,16 @@ struct Units {
     weigh<Count>();
     gather<Count>(values);
   }
+
+  // The units that the tile has, `mine` rows from the first unit's on.
+  __device__ void take_own(int mine, uint32_t queries, uint32_t keys, uint32_t values, int left,
+                           int lane) {
+    if (mine > kWarps * kUnitRows) {
+      take<2>(queries, keys, values, left, lane);
+    } else if (mine > 0) {
+      take<1>(queries, keys, values, left, lane);
+    }
+  }
 };
 
 // Block: (head, tile).
@@ -315,11 +325,7 @@ __global__ void __launch_bounds__(kThreads, 3)
       load_keys(stages + (2 * Place::kBytes - stage), left - kKeys);
       copies_commit();
     }
-    if (mine > kWarps * kUnitRows) {
-      units.template take<2>(own_queries, own_keys + stage, own_values + stage, left, lane);
-    } else if (mine > 0) {
-      units.template take<1>(own_queries, own_keys + stage, own_values + stage, left, lane);
-    }
+    units.take_own(mine, own_queries, own_keys + stage, own_values + stage, left, lane);
     stage = 2 * Place::kBytes - stage;
   }
   const AttentionTile again = tiles[blockIdx.y];  // rather than to keep it
