@@ -40,17 +40,12 @@ struct DecodeStep::Kernels {
     const auto bytes = [&](size_t count) { return at::empty({static_cast<int64_t>(count)}, own); };
     entries = bytes(sizes.slots * attention_entries(sizes.max_pages, sizes.beams) * 4);
     counts = at::zeros({sizes.slots}, own.dtype(at::kInt));
-    partials =
-        bytes(paged_attention_partials(sizes.slots, heads, sizes.max_pages, sizes.beams) * 4);
-    arrived = at::zeros({int64_t{sizes.slots} * heads}, own.dtype(at::kInt));
     const size_t row_bytes =
         static_cast<size_t>(shape.heads * shape.head_size) * element_bytes(step.element_type());
     idle = at::zeros({rows, static_cast<int64_t>(4 * row_bytes)}, own);
     attention.tables = memory.tables();
     attention.work = {static_cast<uint32_t*>(entries.mutable_data_ptr()),
                       counts.mutable_data_ptr<int32_t>()};
-    attention.partials = static_cast<float*>(partials.mutable_data_ptr());
-    attention.arrived = arrived.mutable_data_ptr<int32_t>();
     attention.heads = heads;
     attention.type = step.element_type();
     attention.overlap = overlap;
@@ -72,7 +67,7 @@ struct DecodeStep::Kernels {
 
   const KvShape shape;
   GptStep step;
-  at::Tensor entries, counts, partials, arrived;
+  at::Tensor entries, counts;
   at::Tensor idle;  // stands for qkv and out of a layer when attention is timed alone
   PagedAttention attention{};
 };
