@@ -14,15 +14,6 @@
 #include "stages/decode_batch.h"
 
 namespace indextts2 {
-namespace {
-
-void make_wait(cudaStream_t waiting, const CudaEvent& event, cudaStream_t for_this) {
-  cuda_check(cudaEventRecord(event.get(), for_this), "marking the end of a stream's work");
-  cuda_check(cudaStreamWaitEvent(waiting, event.get(), 0), "ordering two streams");
-}
-
-}  // namespace
-
 CudaDecodeBatch::Slot& CudaDecodeBatch::free_slot() {
   const auto free =
       std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.used; });
