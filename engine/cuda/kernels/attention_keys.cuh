@@ -110,18 +110,16 @@ __device__ inline void fetch_rows(const PagedAttention& a, const Unit& unit, con
   if (lane < kChunk<T>) stage->readers[lane] = row.page != nullptr ? entry_readers(row.entry) : 0;
 }
 
-// Puts new keys and values into their pages. By whole warps.
+// Puts the new keys and values of a chunk that has arrived into their pages. By whole warps.
 template <typename T>
-__device__ inline void append_fresh(const PagedAttention& a, const Unit& unit, const Row& row) {
+__device__ inline void append_fresh(const Row& row, const Stage& stage) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32;
-  const char* own = row.fresh ? fresh_row<T>(a, unit, row) : nullptr;
-  const unsigned first = __ballot_sync(kAllLanes, row.fresh && lane < 2 * kChunk<T>);
-  for (unsigned left = first; left != 0; left &= left - 1) {
+  const unsigned fresh = __ballot_sync(kAllLanes, row.fresh && lane < 2 * kChunk<T>);
+  for (unsigned left = fresh; left != 0; left &= left - 1) {
     const int r = __ffs(static_cast<int>(left)) - 1;
-    const char* from = of_lane(own, r);
     char* to = of_lane(row.page, r);
-    if (lane < P) reinterpret_cast<uint4*>(to)[lane] = reinterpret_cast<const uint4*>(from)[lane];
+    if (lane < P) reinterpret_cast<uint4*>(to)[lane] = stage.rows[r * P + (lane ^ r % 8)];
   }
 }
 

@@ -14,6 +14,8 @@
 namespace indextts2 {
 namespace paged {
 
+// All multiplications and additions say how they are rounded: the kernels for few and for many
+// segments give the same bits.
 constexpr float kScale = 0.125f * 1.4426950408889634f;  // 1 / sqrt(D) / ln(2)
 
 // What a warp leaves behind for each beam: sums relative to its top score.
@@ -100,19 +102,19 @@ class Sums {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const bool reads = readers[i] >> (g + 8 * half) & 1;
-        own[i] = reads ? scores[i / 2][2 * half + i % 2] * kScale : -INFINITY;
+        own[i] = reads ? __fmul_rn(scores[i / 2][2 * half + i % 2], kScale) : -INFINITY;
         top = fmaxf(top, own[i]);
       }
       top = group_max<1, 2>(top);
       const float base = base_of(top);
       if (top != tops_[half]) scales[half] = exp2f(tops_[half] - base);
       tops_[half] = top;
-      totals_[half] *= scales[half];
+      totals_[half] = __fmul_rn(totals_[half], scales[half]);
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const float weight = exp2f(own[i] - base);
         scores[i / 2][2 * half + i % 2] = weight;
-        totals_[half] += weight;
+        totals_[half] = __fadd_rn(totals_[half], weight);
       }
     }
     if (kHalves == 1) scales[1] = scales[0];
@@ -240,7 +242,7 @@ class Sums<float, N> {
     const uint32_t readers = stage.readers[key];
 #pragma unroll
     for (int b = 0; b < N; ++b) {
-      const float score = group_sum<1, 2>(weight[b]) * kScale;
+      const float score = __fmul_rn(group_sum<1, 2>(weight[b]), kScale);
       const float own = readers >> b & 1 ? score : -INFINITY;
       const float top = fmaxf(tops_[b], group_max<4, 16>(own));
       const float base = base_of(top), keep = exp2f(tops_[b] - base);

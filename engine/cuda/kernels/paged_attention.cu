@@ -87,49 +87,51 @@ __device__ void merge_strands(const PagedAttention& a, const Unit& unit,
   }
 }
 
-// Strand `strand` of the unit: every kStrands-th chunk from `strand` on.
+// Strand `strand` of the unit: every kStrands-th chunk from `strand` on. The new position's keys
+// are so few that a strand has them in its last chunk only.
 template <typename T, int kStages, int N>
 __device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand,
                            uint32_t first_entry, Sums<T, N>& sums, Stage* stages) {
+  static_assert(kMaxBeams <= (kStrands - 1) * kChunk<T>, "one chunk of a strand has new keys");
   const int chunks = (unit.entries + kChunk<T> - 1) / kChunk<T>;
   uint32_t entry = first_entry;
   int ahead = strand;  // the chunk that is fetched next
-  Row row = find_row<T>(a, unit, ahead, entry);
-  bool fresh = false;
+  Row row = find_row<T>(a, unit, ahead, entry), last;
+  int last_stage = 0;
 #pragma unroll
   for (int i = 0; i < kStages - 1; ++i) {
     entry = load_entry<T>(a, unit, ahead + kStrands);
     fetch_rows<T>(a, unit, row, !row.fresh, &stages[i]);
     commit_copies();
-    fresh |= row.fresh;
+    if (__any_sync(kAllLanes, row.fresh)) last = row, last_stage = i;
     ahead += kStrands;
     row = find_row<T>(a, unit, ahead, entry);
   }
   wait_for_predecessors();
   sums.load_queries(a, unit);
-  if (__any_sync(kAllLanes, fresh)) {
-    for (int i = 0; i < kStages - 1; ++i) {
-      const int chunk = strand + i * kStrands;
-      const Row again = find_row<T>(a, unit, chunk, load_entry<T>(a, unit, chunk));
-      fetch_rows<T>(a, unit, again, again.fresh, &stages[i]);
-      append_fresh<T>(a, unit, again);
-    }
-    commit_copies();
-    wait_for_copies<0>();
+  if (__any_sync(kAllLanes, last.fresh)) {
+    fetch_rows<T>(a, unit, last, last.fresh, &stages[last_stage]);
   }
+  commit_copies();
   int stage = 0;
   for (int chunk = strand; chunk < chunks; chunk += kStrands) {
-    wait_for_copies<kStages - 2>();
+    const bool final = chunk + kStrands >= chunks;
+    if (final) {
+      wait_for_copies<0>();
+    } else {
+      wait_for_copies<kStages - 2>();
+    }
     __syncwarp();  // all lanes' copies are there; what the last turn read may be overwritten
     entry = load_entry<T>(a, unit, ahead + kStrands);
     if (ahead < chunks) {
       fetch_rows<T>(a, unit, row, true, &stages[stage == 0 ? kStages - 1 : stage - 1]);
-      append_fresh<T>(a, unit, row);
+      if (__any_sync(kAllLanes, row.fresh)) last = row;
     }
     commit_copies();
     ahead += kStrands;
     row = find_row<T>(a, unit, ahead, entry);
     sums.add(stages[stage]);
+    if (final) append_fresh<T>(last, stages[stage]);
     stage = stage + 1 == kStages ? 0 : stage + 1;
   }
   wait_for_copies<0>();
@@ -137,7 +139,7 @@ __device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand
 }
 
 template <typename T, int kStages, int N>
-__global__ void __launch_bounds__(kStrands * 32) attend(PagedAttention a, int split) {
+__global__ void __launch_bounds__(kStrands * 32, 2) attend(PagedAttention a, int split) {
   extern __shared__ uint4 shared_bytes[];
   auto* const warps = reinterpret_cast<Warp<kStages, N>*>(shared_bytes);
   let_dependents_start();
