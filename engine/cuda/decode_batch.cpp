@@ -55,9 +55,11 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
     throw Error(ErrorCode::kSettings, "max_batch is " + std::to_string(capacity) +
                                           "; expected 1 to " + std::to_string(SegmentList::kMost));
   }
-  const c10::cuda::CUDAStreamGuard guard(stream_);
   slots_.resize(capacity);
   caller_ready_ = make_event();
+  make_wait(prefill_stream_.stream(), caller_ready_,
+            c10::cuda::getCurrentCUDAStream(device_.index()).stream());
+  const c10::cuda::CUDAStreamGuard guard(stream_);
   prefix_ready_ = make_event();
   prefix_copied_ = make_event();
   copied_ = make_event();
@@ -67,7 +69,6 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
   }
   const int64_t longest = longest_prefix(*model_);
   build(options.beams, pages_for(longest + model_->max_codes()));
-  make_wait(prefill_stream_.stream(), caller_ready_, stream());
   prefill_ = std::make_unique<Prefill>(model_, longest, options.step.graphs, prefill_stream_);
   pages_.reserve(std::min(capacity, kReadySegments) * options.beams * pages_for(longest));
 }
