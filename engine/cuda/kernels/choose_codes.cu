@@ -16,7 +16,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 constexpr int kShort = 1024;
-constexpr int kMaxDrawn = 2 * kMaxTableBeams;
+constexpr int kMaxDrawn = 2 * kMaxBeams;
 
 struct Drawn {
   int32_t row, token;
@@ -29,10 +29,10 @@ struct Shared {
   uint64_t best[kWarps];
   double sums[kWarps];
   float maxima[kWarps];
-  int from[kMaxTableBeams + 1];  // first survivor of each row, counted through all rows
-  float scores[kMaxTableBeams];  // of the open beams
+  int from[kMaxBeams + 1];  // first survivor of each row, counted through all rows
+  float scores[kMaxBeams];  // of the open beams
   Drawn drawn[kMaxDrawn], ranked[kMaxDrawn];
-  int32_t parents[kMaxTableBeams], tokens[kMaxTableBeams];
+  int32_t parents[kMaxBeams], tokens[kMaxBeams];
   int drawn_count;
   int over;  // no code follows
 };
@@ -301,7 +301,7 @@ __device__ void move_history(const DecodeTables& tables, const BeamTables& beams
   const int words = (beams.vocabulary + 31) / 32;
   uint32_t* history = beams.history + static_cast<size_t>(segment.slot) * tables.max_beams * words;
   for (int w = threadIdx.x; w < words; w += kThreads) {
-    uint32_t bits[kMaxTableBeams];
+    uint32_t bits[kMaxBeams];
     for (int b = 0; b < segment.beams; ++b) {
       if (segment.step > 0) {
         bits[b] = history[shared.parents[b] * words + w];
@@ -381,7 +381,7 @@ __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTabl
 cudaError_t choose_codes(const DecodeTables& tables, const BeamTables& beams, int segments,
                          bool overlap, cudaStream_t on) {
   if (beams.vocabulary < kMinVocabulary || beams.vocabulary > kMaxVocabulary ||
-      tables.max_beams < 1 || tables.max_beams > kMaxTableBeams) {
+      tables.max_beams < 1 || tables.max_beams > kMaxBeams) {
     return cudaErrorInvalidValue;
   }
   if (segments == 0) return cudaSuccess;
