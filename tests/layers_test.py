@@ -39,7 +39,7 @@ RULES = {
                       "text/segment.h"] + ATEN_CORE,
     "engine/cuda": ["core/", "cuda/", "stages/backend.h", "stages/beam_search.h", "stages/decode_batch.h",
                     "stages/torch_networks.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda", "cublasLt.h"],
-    "engine/cuda/kernels": ["core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
+    "engine/cuda/kernels": ["core/beam_limits.h", "core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
 }
 REFUSED = {
     "torch/torch.h": "13 s and 1.2 GB of compile time a file; use ATen/core/Tensor.h or the headers of ops/",
