@@ -56,6 +56,13 @@ std::shared_ptr<void> enter(const SynthesizerOptions& options) {
   return options.enter_thread ? options.enter_thread() : nullptr;
 }
 
+// Inside a catch block: what went wrong is this job's own, or the device's.
+void fail_or_throw(SynthesisJob& job) {
+  const std::exception_ptr failure = as_error(std::current_exception());
+  if (breaks_device(failure)) std::rethrow_exception(failure);
+  job.fail(failure);
+}
+
 }  // namespace
 
 void StageClock::add(const std::string& stage, double seconds) {
@@ -80,8 +87,8 @@ struct Synthesizer::Decoding {
 // was given.
 class Synthesizer::RenderThread {
  public:
-  explicit RenderThread(const Synthesizer& replica)
-      : replica_(replica), thread_([this] { run(); }) {}
+  RenderThread(const Synthesizer& replica, JobQueue<SynthesisJob>& queue)
+      : replica_(replica), queue_(queue), thread_([this] { run(); }) {}
   ~RenderThread() {
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -109,15 +116,22 @@ class Synthesizer::RenderThread {
       no_device = std::current_exception();
     }
     for (Decoding next; take(&next); next = Decoding()) {
+      if (queue_.broken()) continue;  // the pool gives it to another replica
       try {
         if (no_device) std::rethrow_exception(no_device);
         Sound sound = replica_.render(next.job->request, next.codes, next.job->stop());
         sound.seconds_spent = now_seconds() - next.start;
         const double seconds =
             static_cast<double>(sound.samples.size()) / replica_.model_->config.mel.sr;
-        next.job->deliver(std::move(sound), seconds);
+        const double codes = sound.codes;
+        next.job->deliver(std::move(sound), seconds, codes);
       } catch (...) {
-        next.job->fail(as_error(std::current_exception()));
+        const std::exception_ptr failure = as_error(std::current_exception());
+        if (breaks_device(failure)) {
+          queue_.fail_replica(failure);
+        } else {
+          next.job->fail(failure);
+        }
       }
     }
   }
@@ -131,6 +145,7 @@ class Synthesizer::RenderThread {
   }
 
   const Synthesizer& replica_;
+  JobQueue<SynthesisJob>& queue_;
   std::mutex mutex_;  // guards waiting_ and closed_
   std::condition_variable wake_;
   std::deque<Decoding> waiting_;
@@ -146,7 +161,8 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
       generator_(
           std::shared_ptr<const UnifiedVoice>(model_, &model_->gpt),
           std::make_unique<TorchDecodeBatch>(
-              std::shared_ptr<const UnifiedVoice>(model_, &model_->gpt), options_.max_batch)) {}
+              std::shared_ptr<const UnifiedVoice>(model_, &model_->gpt), options_.max_batch + 1)),
+      faults_(options_.faults, options_.device) {}
 
 CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   CodeRequest codes;
@@ -185,6 +201,7 @@ Sound Synthesizer::render(const SynthesisRequest& request, const Codes& codes,
   Sound sound;
   sound.samples = model_->vocoder.decode(mel, stop);
   sound.capped = codes.capped;
+  sound.codes = static_cast<int>(codes.codes.size());
   sound.device = options_.device;
   return sound;
 }
@@ -201,8 +218,9 @@ Sound Synthesizer::speak(const SynthesisRequest& request, const StopToken& stop)
 // Takes jobs in while there is room; waits for one when idle. False: the queue is closed and
 // nothing is left to do.
 bool Synthesizer::admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding) {
-  while (generator_.free_slots() > 0) {
-    std::shared_ptr<SynthesisJob> job = decoding->empty() ? queue.pop() : queue.try_pop();
+  for (int free = generator_.free_slots(); free > 0; free = generator_.free_slots()) {
+    std::shared_ptr<SynthesisJob> job =
+        decoding->empty() ? queue.pop() : queue.try_pop(/*only_first=*/free == 1);
     if (!job) return !decoding->empty();
     Decoding next;
     next.job = std::move(job);
@@ -211,8 +229,9 @@ bool Synthesizer::admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* de
       const StageTimer timer(*clock_, "prefill");
       next.slot = generator_.begin(code_request(next.job->request));
       decoding->push_back(std::move(next));
+      faults_.taken_in();
     } catch (...) {
-      next.job->fail(as_error(std::current_exception()));
+      fail_or_throw(*next.job);
     }
   }
   return true;
@@ -241,39 +260,31 @@ void Synthesizer::collect(std::vector<Decoding>* decoding, RenderThread* rendere
       done.codes.latent = done.codes.latent.to(at::kCPU);
       renderer->push(std::move(done));
     } catch (...) {
-      done.job->fail(as_error(std::current_exception()));
+      fail_or_throw(*done.job);
     }
   }
 }
 
-// One more code for each. A device that is full fails what it was decoding and goes on; anything
-// else ends the replica.
-void Synthesizer::step(std::vector<Decoding>* decoding) {
+// One more code for each.
+void Synthesizer::step(JobQueue<SynthesisJob>& queue) {
   const StageTimer timer(*clock_, "decode");
-  try {
-    generator_.step();
-  } catch (...) {
-    const std::exception_ptr failure = as_error(std::current_exception());
-    for (Decoding& entry : *decoding) {
-      generator_.abandon(entry.slot);
-      entry.job->fail(failure);
-    }
-    decoding->clear();
-    try {
-      std::rethrow_exception(failure);
-    } catch (const Error& error) {
-      if (error.code != ErrorCode::kNoMemory) throw;
-    }
-  }
+  faults_.step([&queue] { return queue.closed(); });
+  generator_.step();
 }
 
 void Synthesizer::serve(JobQueue<SynthesisJob>& queue) {
   const std::shared_ptr<void> scope = enter(options_);
-  RenderThread renderer(*this);
+  RenderThread renderer(*this, queue);
   std::vector<Decoding> decoding;
-  while (admit(queue, &decoding)) {
-    step(&decoding);
-    collect(&decoding, &renderer);
+  try {
+    while (admit(queue, &decoding)) {
+      step(queue);
+      collect(&decoding, &renderer);
+    }
+  } catch (...) {
+    // The renderer need not finish what it has.
+    queue.fail_replica(as_error(std::current_exception()));
+    throw;
   }
 }
 

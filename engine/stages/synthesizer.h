@@ -13,6 +13,7 @@
 
 #include "core/stop_token.h"
 #include "ops/sampling.h"
+#include "pool/fault_injection.h"
 #include "pool/job_queue.h"
 #include "stages/code_generator.h"
 #include "stages/emotion.h"
@@ -47,6 +48,7 @@ struct Sound {
   bool capped = false;         // stopped by max_codes
   std::string device;          // where it was made
   double seconds_spent = 0;    // from the start of decoding to the sound
+  int codes = 0;
 };
 
 // Seconds per stage, added up over replicas. Thread-safety: safe.
@@ -64,7 +66,8 @@ using SynthesisJob = Job<SynthesisRequest, Sound>;
 
 struct SynthesizerOptions {
   std::string device = "cpu";
-  int max_batch = 1;
+  int max_batch = 1;                        // one more is decoded while somebody waits for it
+  std::shared_ptr<const FaultPlan> faults;  // for tests; null: none
   // Called at the start of each of the replica's threads; what it returns lives as long as the
   // thread does its work (device, stream, inference mode).
   std::function<std::shared_ptr<void>()> enter_thread;
@@ -76,7 +79,8 @@ class Synthesizer {
   Synthesizer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<StageClock> clock,
               SynthesizerOptions options);
 
-  // Works until the queue is closed. Every job ends with its sound or its own Error.
+  // Works until the queue is closed. Every job ends with its sound or its own Error. Throws when
+  // the device has failed or is full; jobs that it has then are the pool's.
   void serve(JobQueue<SynthesisJob>& queue);
   // One segment on the caller's thread; for tests and for warming up.
   Sound speak(const SynthesisRequest& request, const StopToken& stop);
@@ -90,13 +94,14 @@ class Synthesizer {
   CodeRequest code_request(const SynthesisRequest& request) const;
   Sound render(const SynthesisRequest& request, const Codes& codes, const StopToken& stop) const;
   bool admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding);
-  void step(std::vector<Decoding>* decoding);
+  void step(JobQueue<SynthesisJob>& queue);
   void collect(std::vector<Decoding>* decoding, RenderThread* renderer);
 
   const std::shared_ptr<const SpeechModel> model_;
   const std::shared_ptr<StageClock> clock_;
   const SynthesizerOptions options_;
   CodeGenerator generator_;
+  FaultTrigger faults_;
 };
 
 }  // namespace indextts2

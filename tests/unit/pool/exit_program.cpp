@@ -30,8 +30,8 @@ void use_library() {
   if (g_library_gone) _exit(3);
 }
 
-std::vector<Pool::Factory> busy_factories(int count) {
-  std::vector<Pool::Factory> all;
+std::vector<Pool::Plan> busy_factories(int count) {
+  std::vector<Pool::Plan> all;
   for (int i = 0; i < count; ++i) {
     all.push_back([](const StopToken&) {
       return std::make_unique<FakeReplica>([](FakeJob& job) {
@@ -47,7 +47,7 @@ std::vector<Pool::Factory> busy_factories(int count) {
 
 void submit_many(Pool& pool, const FakeJob::Done& done) {
   for (int i = 0; i < 1000; ++i) {
-    pool.submit(std::make_shared<FakeJob>(i, StopToken(), 1.0, done), Dispatch::kRoundRobin);
+    pool.submit(std::make_shared<FakeJob>(i, StopToken(), 1.0, done));
   }
 }
 
@@ -73,7 +73,7 @@ int fork_and_wait() {
 int run(const std::string& mode) {
   std::atexit(end_of_library);
   if (mode == "opening") {
-    std::vector<Pool::Factory> slow = {[](const StopToken& closing) {
+    std::vector<Pool::Plan> slow = {[](const StopToken& closing) {
       while (!closing.stop_requested()) {
         use_library();
         std::this_thread::sleep_for(std::chrono::microseconds(200));
