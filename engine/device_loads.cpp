@@ -81,6 +81,28 @@ std::vector<ModelPlace> first_of_each_device(const std::vector<ModelPlace>& plac
   return firsts;
 }
 
+// Of `places`, those that are not there: as many as were lost on a device, or all of a device that
+// has no replica. Throws Error{kSettings} when a device lacks none.
+std::vector<ModelPlace> missing_places(const std::vector<ModelPlace>& places,
+                                       const std::vector<ReplicaInfo>& replicas) {
+  std::vector<ModelPlace> missing;
+  for (const ModelPlace& place : first_of_each_device(places)) {
+    const auto same = [&](const auto& one) { return one.device == place.device; };
+    const auto count = [&](bool alive) {
+      return std::count_if(replicas.begin(), replicas.end(), [&](const ReplicaInfo& replica) {
+        return replica.name == place.device && replica.alive == alive;
+      });
+    };
+    const auto lost = count(false);
+    if (lost == 0 && count(true) > 0) {
+      throw Error(ErrorCode::kSettings, "device \"" + place.device + "\" is loaded already");
+    }
+    const auto wanted = lost > 0 ? lost : std::count_if(places.begin(), places.end(), same);
+    missing.insert(missing.end(), static_cast<size_t>(wanted), place);
+  }
+  return missing;
+}
+
 }  // namespace
 
 std::vector<ModelPlace> settle_places(const std::vector<std::string>& words, int replicas,
@@ -176,15 +198,10 @@ std::vector<SpeechPool::Plan> replica_plans(const LoadedModel& model,
 
 void load_device(LoadedModel& model, const std::string& word, const StopToken& stop,
                  const Tell& tell) {
-  const std::vector<ModelPlace> places =
-      settle_places({word}, model.settings.replicas_per_device, model.settings.precision);
+  const std::vector<ModelPlace> places = missing_places(
+      settle_places({word}, model.settings.replicas_per_device, model.settings.precision),
+      model.speakers->info());
   const std::vector<ModelPlace> devices = first_of_each_device(places);
-  for (const ReplicaInfo& replica : model.speakers->info()) {
-    for (const ModelPlace& place : devices) {
-      if (!replica.alive || replica.name != place.device) continue;
-      throw Error(ErrorCode::kSettings, "device \"" + place.device + "\" is loaded already");
-    }
-  }
   const auto files = std::make_shared<const ModelCheckpoints>(model.files);
   const Networks networks = load_networks(model, places, files, stop, tell);
   PoolOpenOptions options;
@@ -205,6 +222,7 @@ void load_device(LoadedModel& model, const std::string& word, const StopToken& s
 void unload_device(LoadedModel& model, const std::string& id) {
   model.speakers->remove(id);
   model.voices.leave(id);
+  free_cached_memory(id);  // what the voice worker still holds goes a moment later
   DeviceEvent event;
   event.kind = DeviceEvent::Kind::kUnloaded;
   event.device = id;

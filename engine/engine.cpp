@@ -276,7 +276,7 @@ std::unique_ptr<Session> LoadedEngine::open_session(const SessionOptions& option
   backend.submit = [self](SpeechRequest request, SpeechDone done) { self->submit(request, done); };
   backend.draw_seed = draw_seed;
   backend.window = [model = model_] {
-    return static_cast<int>(model->speakers->size()) * model->settings.max_batch + 2;
+    return 4 * static_cast<int>(model->speakers->size()) * model->settings.max_batch + 2;
   };
   backend.keep = self;
   return indextts2::open_session(std::move(backend), options);

@@ -40,7 +40,9 @@ void VoiceWorker::serve(JobQueue<VoiceJob>& queue) {
     try {
       job->deliver(encode(job->request, job->stop()), /*units=*/0);
     } catch (...) {
-      job->fail(as_error(std::current_exception()));
+      const std::exception_ptr failure = as_error(std::current_exception());
+      if (breaks_device(failure)) std::rethrow_exception(failure);  // the next voice starts anew
+      job->fail(failure);
     }
     clock_->add("voice", now_seconds() - start);
   }

@@ -98,7 +98,7 @@ void add_model_properties(std::vector<Property>* rows) {
                                 Change::kReady, precision_type(), &Settings::precision));
   rows->push_back(uint_property(
       "prefetch",
-      "Segments being spoken or waiting ahead of playback, 0 to 1024. 0: replicas x batch + 2. "
+      "Segments being spoken or waiting ahead of playback, 0 to 1024. 0: 4 x replicas x batch + 2. "
       "More smooths uneven segments and uses memory; the sound stays the same",
       Change::kReady, &Settings::prefetch, 0, 1024));
   rows->push_back(bool_property("warmup",

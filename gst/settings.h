@@ -23,7 +23,7 @@ struct Settings {
   guint threads = 0;  // of one replica; 0: all cores
   guint replicas_per_device = 1;
   Precision precision = Precision::kAuto;
-  guint prefetch = 0;  // segments; 0: replicas * batch + 2
+  guint prefetch = 0;  // segments; 0: 4 * replicas * batch + 2
   gboolean warmup = TRUE;
   gboolean preload = TRUE;
   gboolean share_pool = TRUE;

@@ -40,9 +40,10 @@ double SpeechStream::now_seconds() {
 void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engine,
                          const VoiceOptions& voice, const SessionOptions& session, bool preload) {
   std::shared_ptr<Engine> loaded, outdated;
+  const bool spent = has_no_device(this->engine());
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_key_ != key_of(engine) || has_no_device(kept_engine_)) outdated.swap(kept_engine_);
+    if (kept_key_ != key_of(engine) || spent) outdated.swap(kept_engine_);
     kept_key_ = key_of(engine);
     loaded = kept_engine_;
     engine_.reset();

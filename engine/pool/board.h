@@ -81,7 +81,7 @@ class Board : public JobBook, public std::enable_shared_from_this<Board<J>> {
 
   // Under the mutex.
   ReplicaCounters counters_now(size_t index) const;
-  bool place(const std::shared_ptr<J>& job);
+  Seat* place(const std::shared_ptr<J>& job);  // null: no seat is open
   std::shared_ptr<J> take(size_t index, bool only_first, bool* drawn);
   Jobs close(size_t index);
   void leave(JobSlip& slip, bool measured = false);

@@ -31,8 +31,14 @@ size_t Board<J>::num_open() const {
 
 template <typename J>
 bool Board<J>::submit(const std::shared_ptr<J>& job) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return place(job);
+  Seat* seat = nullptr;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    seat = place(job);
+  }
+  // Without the mutex: the replica that wakes would only wait for it.
+  if (seat) seat->wake.notify_one();
+  return seat != nullptr;
 }
 
 template <typename J>
@@ -175,18 +181,16 @@ ReplicaCounters Board<J>::counters_now(size_t index) const {
 }
 
 template <typename J>
-bool Board<J>::place(const std::shared_ptr<J>& job) {
+typename Board<J>::Seat* Board<J>::place(const std::shared_ptr<J>& job) {
   JobSlip& slip = job->slip_;
   const size_t index = schedule_.place(job, slip.order);
-  if (index == kNoReplica) return false;
+  if (index == kNoReplica) return nullptr;
   slip.book = this->weak_from_this();
   slip.seat = index;
   slip.state = JobSlip::State::kWaiting;
   slip.submitted_at = now_seconds();
-  Seat& seat = *seats_[index];
-  ++seat.counters.queued;
-  seat.wake.notify_one();
-  return true;
+  ++seats_[index]->counters.queued;
+  return seats_[index].get();
 }
 
 // Not drawn, but out of the queue: its stop was asked for, or it is over already.

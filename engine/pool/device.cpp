@@ -1,6 +1,7 @@
 // Devices, through c10's device-independent interface and the CUDA library's entry point.
 #include "pool/device.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
@@ -153,6 +154,13 @@ uint64_t memory_used(const std::string& id) {
   } catch (const Error&) {
     return 0;  // a device that failed
   }
+}
+
+void free_cached_memory(const std::string& id) {
+  const c10::Device device(id);
+  if (device.is_cpu()) return;
+  const c10::DeviceGuard guard(device);
+  c10::getDeviceAllocator(device.type())->emptyCache();
 }
 
 namespace {

@@ -41,6 +41,9 @@ std::vector<Place> resolve_devices(const std::vector<std::string>& words, int re
 // Bytes in use on a device, by everybody; of "cpu": by this process. 0: unknown.
 uint64_t memory_used(const std::string& id);
 
+// Gives memory that LibTorch keeps for later back to the device. Thread-safety: safe.
+void free_cached_memory(const std::string& id);
+
 // Puts the calling thread onto a device for as long as it lives: inference mode, the device, and a stream of its own; for
 // good onto the processors of the device's NUMA node.
 // Thread-safety: one thread.

@@ -64,8 +64,8 @@ class PoolSchedule {
     ++turn_;
     const size_t seat = open_[choice];
     if (order.movable()) ++num_movable_;
-    enter(seat, order);
     queues_[seat].push(std::move(item), order);
+    enter(seat, order);
     return seat;
   }
 
@@ -78,6 +78,7 @@ class PoolSchedule {
     }
     if (taken) {
       if (taken->order.movable()) --num_movable_;
+      publish(seat);
       return taken;
     }
     if (num_movable_ == 0 || !is_open(seat)) return std::nullopt;
@@ -104,11 +105,12 @@ class PoolSchedule {
     const double fastest = fastest_of(open_loads_);
     size_t victim = kNoReplica;
     double latest = 0;
-    for (const size_t seat : open_) {
-      if (seat == thief || queues_[seat].num_movable() == 0) continue;
-      const double end = loads_[seat].outstanding / speed_of(loads_[seat], fastest);
+    for (size_t i = 0; i < open_loads_.size(); ++i) {
+      const ReplicaLoad& load = open_loads_[i];
+      if (load.num_movable == 0 || open_[i] == thief) continue;
+      const double end = load.outstanding / speed_of(load, fastest);
       if (victim == kNoReplica || end > latest) {
-        victim = seat;
+        victim = open_[i];
         latest = end;
       }
     }
@@ -154,6 +156,7 @@ class PoolSchedule {
     }
   }
   void publish(size_t seat) {
+    loads_[seat].num_movable = queues_[seat].num_movable();
     if (seat < place_of_.size() && place_of_[seat] != kNoReplica) {
       open_loads_[place_of_[seat]] = loads_[seat];
     }

@@ -104,8 +104,9 @@ class ReplicaWorkers : public Mortal,
   std::exception_ptr stall_error(const std::string& name) const;
   // Under the mutex. Joins threads that are through; the watcher is not among them.
   void forget_ended();
-  // A lost replica's entry stays, for the stats, until another one of its name comes.
-  void forget_lost(const std::string& name);
+  // A lost replica's entry stays, for the stats, until another one of its name comes. Waits a
+  // moment for its thread to end.
+  void forget_lost(const std::string& name, std::unique_lock<std::mutex>* lock);
   template <typename Condition>
   void forget_if(const Condition& condition);
 

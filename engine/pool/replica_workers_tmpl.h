@@ -104,9 +104,10 @@ template <typename Replica, typename J>
 void ReplicaWorkers<Replica, J>::start(std::vector<Plan> plans,
                                        const std::shared_ptr<ReadyGate>& gate,
                                        std::vector<std::shared_ptr<Worker>>* added) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
+  forget_ended();
+  for (const Plan& plan : plans) forget_lost(plan.name, &lock);
   if (closing_) std::rethrow_exception(cancelled_error());
-  for (const Plan& plan : plans) forget_lost(plan.name);
   if (hooks_.stall_seconds > 0 && !watcher_.joinable()) {
     watcher_ = reaper::start([self = this->shared_from_this()] { self->watch(); });
   }
@@ -267,15 +268,20 @@ void ReplicaWorkers<Replica, J>::forget_ended() {
 
 // A lost replica's entry stays, for the stats, until another one of its name comes.
 template <typename Replica, typename J>
-void ReplicaWorkers<Replica, J>::forget_lost(const std::string& name) {
-  forget_ended();
-  for (const auto& worker : workers_) {
-    if (worker->name == name && worker->lost && !worker->ended) {
-      throw Error(ErrorCode::kDeviceLost,
-                  "device \"" + name +
-                      "\" still hangs; it can be loaded again once it comes "
-                      "back, or when the process has restarted");
-    }
+void ReplicaWorkers<Replica, J>::forget_lost(const std::string& name,
+                                             std::unique_lock<std::mutex>* lock) {
+  const auto hangs = [&] {
+    return std::any_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
+      return worker->name == name && worker->lost && !worker->ended;
+    });
+  };
+  changed_.wait_for(*lock, kHangPatience, [&] { return closing_ || !hangs(); });
+  if (hangs()) {
+    throw Error(
+        ErrorCode::kDeviceLost,
+        "device \"" + name +
+            "\" still hangs; it can be loaded again once it comes back, or when the process "
+            "has restarted");
   }
   forget_if([&](const Worker& worker) { return worker.ended && worker.name == name; });
 }

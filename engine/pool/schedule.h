@@ -30,6 +30,7 @@ struct Order {
 struct ReplicaLoad {
   double outstanding = 0;  // estimated cost of its jobs that are not over
   double speed = 0;        // cost per second of one of its slots; 0: not measured yet
+  size_t num_movable = 0;  // jobs that wait for it and may be taken over
 };
 
 inline constexpr size_t kNoReplica = static_cast<size_t>(-1);

@@ -1,9 +1,11 @@
 // What the pool itself costs: replicas that do nothing, on threads of their own.
 //
-//   bench_pool [SEGMENTS]      default 20000 for each number of replicas
+//   bench_pool [SEGMENTS]      default 20000 for each number of replicas, fewer where they sleep
 //
-// For each number of replicas and schedule, a line of JSON: process CPU time per segment, wake-ups
-// included, and the time from a freed slot to the next job while jobs wait (percentiles).
+// For each number of replicas and schedule, lines of JSON: process CPU time per segment, wake-ups
+// included, and the time from a freed slot to the next job while jobs wait (percentiles). With
+// work_ms 0 a segment takes no time, and the replicas fight for the processors; with work_ms 10 a
+// replica sleeps that long for each, as one does that waits for its GPU.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -54,11 +56,12 @@ class Gaps {
 // Ends each job at once.
 class IdleReplica {
  public:
-  explicit IdleReplica(Gaps* gaps) : gaps_(gaps) {}
+  IdleReplica(Gaps* gaps, int work_ms) : gaps_(gaps), work_ms_(work_ms) {}
   ~IdleReplica() { gaps_->add(seconds_); }
   void serve(JobQueue<NoJob>& queue) {
     while (auto job = queue.pop()) {
       do {
+        if (work_ms_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(work_ms_));
         job->deliver(0, 1);
         job = nullptr;
         const double freed = now_seconds();
@@ -70,10 +73,11 @@ class IdleReplica {
 
  private:
   Gaps* gaps_;
+  const int work_ms_;
   std::vector<double> seconds_;
 };
 
-// Keeps as many segments in flight as a session would: replicas + 2.
+// Keeps as many segments in flight as a session would: 4 * replicas + 2.
 class Submitter {
  public:
   Submitter(int window, int total) : window_(window), total_(total) {}
@@ -104,26 +108,29 @@ class Submitter {
   int in_flight_ = 0;
 };
 
-void bench(int replicas, Dispatch dispatch, int segments) {
+void bench(int replicas, Dispatch dispatch, int segments, int work_ms) {
+  if (work_ms > 0) segments = std::min(segments, replicas * 100);
   Gaps gaps;
   double cpu = 0;
   {
     std::vector<ReplicaPool<IdleReplica, NoJob>::Plan> plans;
     for (int i = 0; i < replicas; ++i) {
-      plans.push_back([&gaps](const StopToken&) { return std::make_unique<IdleReplica>(&gaps); });
+      plans.push_back([&gaps, work_ms](const StopToken&) {
+        return std::make_unique<IdleReplica>(&gaps, work_ms);
+      });
     }
     const auto pool = ReplicaPool<IdleReplica, NoJob>::open(std::move(plans));
-    Submitter(replicas + 2, segments / 10).run(*pool, dispatch);
+    Submitter(4 * replicas + 2, segments / 10).run(*pool, dispatch);
     const double before = process_cpu_seconds();
-    Submitter(replicas + 2, segments).run(*pool, dispatch);
+    Submitter(4 * replicas + 2, segments).run(*pool, dispatch);
     cpu = process_cpu_seconds() - before;
   }
   // The replicas end on their own threads; their gaps come with them.
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   std::printf(
-      "{\"replicas\": %d, \"schedule\": \"%s\", \"cpu_us_per_segment\": %.2f, "
+      "{\"replicas\": %d, \"work_ms\": %d, \"schedule\": \"%s\", \"cpu_us_per_segment\": %.2f, "
       "\"slot_to_job_us_p50\": %.2f, \"slot_to_job_us_p99\": %.2f}\n",
-      replicas, dispatch == Dispatch::kLeastWork ? "least-work" : "round-robin",
+      replicas, work_ms, dispatch == Dispatch::kLeastWork ? "least-work" : "round-robin",
       1e6 * cpu / segments, 1e6 * gaps.percentile(0.5), 1e6 * gaps.percentile(0.99));
   std::fflush(stdout);
 }
@@ -135,7 +142,8 @@ int main(int argc, char** argv) {
   const int segments = argc > 1 ? std::max(1000, std::atoi(argv[1])) : 20000;
   for (const auto dispatch : {indextts2::Dispatch::kRoundRobin, indextts2::Dispatch::kLeastWork}) {
     for (int replicas = 1; replicas <= 256; replicas *= 2) {
-      indextts2::bench(replicas, dispatch, segments);
+      indextts2::bench(replicas, dispatch, segments, /*work_ms=*/0);
+      indextts2::bench(replicas, dispatch, segments, /*work_ms=*/10);
     }
   }
   return 0;

@@ -8,7 +8,7 @@
 // prefill_ms    before a segment's first code (15)
 // render_ms     mel and vocoder, for a code (1.7)
 // slots         segments decoded together by one replica (1)
-// window        segments in flight, for each slot of the pool (1; the session adds 2)
+// window        segments in flight, for each slot of the pool (4; the session adds 2)
 // sigma         of the lognormal lengths (0.5)
 // codes         mean length of a segment (220, some 4.5 s of speech)
 #include <algorithm>
@@ -113,7 +113,7 @@ void scale(const std::string& shape, const Values& v, Dispatch dispatch, bool we
 
 int main(int argc, char** argv) {
   indextts2::Values values = {{"step_ms", 5.5},   {"row_ms", 0.4}, {"prefill_ms", 15},
-                              {"render_ms", 1.7}, {"slots", 1},    {"window", 1},
+                              {"render_ms", 1.7}, {"slots", 1},    {"window", 4},
                               {"sigma", 0.5},     {"codes", 220}};
   for (int i = 1; i < argc; ++i) {
     const char* equals = std::strchr(argv[i], '=');

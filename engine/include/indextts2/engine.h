@@ -144,7 +144,7 @@ enum class Next {
 };
 
 struct SessionOptions {
-  int window = 0;                              // segments in flight or waiting; 0: replicas * max_batch + 2
+  int window = 0;                              // segments in flight or waiting; 0: 4 * replicas * max_batch + 2
   Schedule schedule = Schedule::kRoundRobin;
 };
 
