@@ -7,18 +7,18 @@ cd "$scratch" || exit 1
 speak() {  # DEVICES, further words of the launch line
   local devices="$1"
   shift
-  "$@" gst-launch-1.0 -q indextts2src "devices=$devices" seed=7 \
+  "$@" gst-launch-1.0 -q indextts2src "devices=$devices" seed=7 max-segment-tokens=20 \
     text="Good morning. This is a second sentence. And here is a third one." ! fakesink
 }
 
-# The trace as JSON: spans of all segments, tracks with names, counters.
-is_trace() {  # FILE SEGMENTS
+# The trace as JSON: spans of the segments, tracks with names, counters.
+is_trace() {  # FILE SEGMENTS_AT_LEAST
   python3 - "$1" "$2" <<'PY'
 import json, sys
 text = open(sys.argv[1]).read().rstrip().rstrip(",")
 events = json.loads(text + "]")
 spans = [e for e in events if e["ph"] == "X"]
-assert len(spans) == int(sys.argv[2]), f"{len(spans)} spans"
+assert len(spans) >= int(sys.argv[2]), f"{len(spans)} spans"
 assert all(e["dur"] > 0 and e["args"]["ok"] and e["args"]["codes"] > 0 for e in spans)
 names = {e["tid"]: e["args"]["name"] for e in events if e["ph"] == "M"}
 assert all(e["tid"] in names for e in spans)
@@ -30,7 +30,7 @@ check "a command is run and its replicas are shown" sh -c "'$monitor' --once -- 
 check "with a line for each" sh -c "grep -q '^cpu ' table.txt"
 check "and what they have done" sh -c "awk '\$1 == \"cpu\" && \$3 > 0 && \$5 > 0 {ok = 1} END {exit !ok}' table.txt"
 check "a trace on request" speak cpu env INDEXTTS2_TRACE=trace.json
-check "which is the trace format of Chrome" is_trace trace.json 3
+check "which is the trace format of Chrome" is_trace trace.json 2
 check "a file is shown, too" sh -c "'$monitor' --once trace.json | grep -q '^cpu '"
 check "the status is the command's" sh -c "'$monitor' --once -- false >/dev/null; [ \$? -eq 1 ]"
 check "no file" sh -c "'$monitor' --once nothing.json 2>&1 | grep -q 'cannot read'"

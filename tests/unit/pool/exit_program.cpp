@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "fake_replica.h"
 #include "pool/replica_pool.h"
@@ -70,8 +71,25 @@ int fork_and_wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 5;
 }
 
+// A replica that hangs for good is given up; exit() does not wait for it.
+[[noreturn]] void exit_beside_a_hanging_replica() {
+  static std::atomic<bool> lost{false};
+  PoolOpenOptions options;
+  options.hooks.stall_seconds = 0.1;
+  options.hooks.on_lost = [](const LostReplica&) { lost = true; };
+  auto plans = busy_factories(1);
+  plans.push_back([](const StopToken&) {
+    return std::make_unique<FakeReplica>([](FakeJob&) { sleep_for_ever(); });
+  });
+  const auto pool = Pool::open(std::move(plans), options);
+  submit_many(*pool, [](int, std::exception_ptr) {});
+  while (!lost) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::exit(0);
+}
+
 int run(const std::string& mode) {
   std::atexit(end_of_library);
+  if (mode == "hanging") exit_beside_a_hanging_replica();
   if (mode == "opening") {
     std::vector<Pool::Plan> slow = {[](const StopToken& closing) {
       while (!closing.stop_requested()) {
