@@ -1,7 +1,6 @@
 // The schedule of a pool: what waits for which replica, and who takes what from whom.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "pool/fair_queue.h"
+#include "pool/replica_loads.h"
 #include "pool/schedule.h"
 
 namespace indextts2 {
@@ -32,40 +32,32 @@ class PoolSchedule {
   // A replica comes; nothing is placed on it until it is opened. Returns its number: 0, 1, ...
   size_t add_seat() {
     queues_.emplace_back();
-    loads_.emplace_back();
-    num_jobs_.push_back(0);
-    speeds_.emplace_back();
-    return queues_.size() - 1;
+    return loads_.add();
   }
-  void open_seat(size_t seat) {
-    if (!is_open(seat)) open_.push_back(seat);
-    gather_loads();
-  }
+  void open_seat(size_t seat) { loads_.open(seat); }
   // Nothing is placed on it any more; what waited for it belongs to the caller.
   std::vector<Waiting> close_seat(size_t seat) {
-    open_.erase(std::remove(open_.begin(), open_.end(), seat), open_.end());
     std::vector<Waiting> left = queues_[seat].take_all();
     for (const Waiting& job : left) {
       if (job.order.movable()) --num_movable_;
-      leave(seat, job.order);
+      loads_.leave(seat, job.order.cost);
     }
-    gather_loads();
+    count_movable(seat);
+    loads_.close(seat);
     return left;
   }
-  bool is_open(size_t seat) const {
-    return seat < place_of_.size() && place_of_[seat] != kNoReplica;
-  }
-  size_t num_open() const { return open_.size(); }
+  size_t num_open() const { return loads_.of_open().size(); }
 
   // Puts a job where it is to wait; kNoReplica, and nothing done: no seat is open.
   size_t place(Item item, const Order& order) {
-    const size_t choice = pick_replica(order, turn_, open_loads_);
+    const size_t choice = pick_replica(order, turn_, loads_.of_open());
     if (choice == kNoReplica) return kNoReplica;
     ++turn_;
-    const size_t seat = open_[choice];
+    const size_t seat = loads_.open_seat(choice);
     if (order.movable()) ++num_movable_;
     queues_[seat].push(std::move(item), order);
-    enter(seat, order);
+    count_movable(seat);
+    loads_.enter(seat, order.cost);
     return seat;
   }
 
@@ -78,99 +70,56 @@ class PoolSchedule {
     }
     if (taken) {
       if (taken->order.movable()) --num_movable_;
-      publish(seat);
+      count_movable(seat);
       return taken;
     }
-    if (num_movable_ == 0 || !is_open(seat)) return std::nullopt;
+    if (num_movable_ == 0 || !loads_.is_open(seat)) return std::nullopt;
     return take_over(seat, only_first);
   }
 
   // A job that was taken is over. `seconds`: how long it was in work; 0: its end says nothing about
   // the replica's speed.
   void ended(size_t seat, const Order& order, double seconds) {
-    leave(seat, order);
-    if (seconds > 0) measure(seat, order.cost, seconds);
+    loads_.leave(seat, order.cost);
+    if (seconds > 0) loads_.measure(seat, order.cost, seconds);
   }
 
-  double outstanding(size_t seat) const { return loads_[seat].outstanding; }
-  double speed(size_t seat) const { return loads_[seat].speed; }
+  double outstanding(size_t seat) const { return loads_.of(seat).outstanding; }
   size_t num_waiting(size_t seat) const { return queues_[seat].size(); }
 
  private:
-  struct Speed {
-    double cost = 0, seconds = 0;
-  };
-
   std::optional<Waiting> take_over(size_t thief, bool only_first) {
-    const double fastest = fastest_of(open_loads_);
+    const std::vector<ReplicaLoad>& open = loads_.of_open();
+    const double fastest = fastest_of(open);
     size_t victim = kNoReplica;
     double latest = 0;
-    for (size_t i = 0; i < open_loads_.size(); ++i) {
-      const ReplicaLoad& load = open_loads_[i];
-      if (load.num_movable == 0 || open_[i] == thief) continue;
-      const double end = load.outstanding / speed_of(load, fastest);
+    for (size_t i = 0; i < open.size(); ++i) {
+      if (open[i].num_movable == 0 || loads_.open_seat(i) == thief) continue;
+      const double end = open[i].outstanding / speed_of(open[i], fastest);
       if (victim == kNoReplica || end > latest) {
-        victim = open_[i];
+        victim = loads_.open_seat(i);
         latest = end;
       }
     }
     if (victim == kNoReplica) return std::nullopt;
-    const double own_speed = speed_of(loads_[thief], fastest);
+    const double own_speed = speed_of(loads_.of(thief), fastest);
     std::optional<Waiting> taken = queues_[victim].take([&](const Order& order) {
       return order.movable() && (order.first || !only_first) && order.cost / own_speed < latest;
     });
     if (!taken) return std::nullopt;
     --num_movable_;
-    leave(victim, taken->order);
-    enter(thief, taken->order);
+    count_movable(victim);
+    loads_.leave(victim, taken->order.cost);
+    loads_.enter(thief, taken->order.cost);
     return taken;
   }
 
-  void enter(size_t seat, const Order& order) {
-    ++num_jobs_[seat];
-    loads_[seat].outstanding += order.cost;
-    publish(seat);
-  }
-  void leave(size_t seat, const Order& order) {
-    // Sums of doubles drift; an idle replica must count as exactly idle.
-    ReplicaLoad& load = loads_[seat];
-    load.outstanding = --num_jobs_[seat] == 0 ? 0 : load.outstanding - order.cost;
-    publish(seat);
-  }
-  void measure(size_t seat, double cost, double seconds) {
-    constexpr double kMemory = 0.98;  // of one job to the next: some 50 jobs count
-    Speed& sum = speeds_[seat];
-    sum.cost = sum.cost * kMemory + cost;
-    sum.seconds = sum.seconds * kMemory + seconds;
-    loads_[seat].speed = sum.cost / sum.seconds;
-    publish(seat);
-  }
-
-  // open_loads_ is loads_ in the order of open_, side by side for the choice.
-  void gather_loads() {
-    place_of_.assign(queues_.size(), kNoReplica);
-    open_loads_.clear();
-    for (const size_t seat : open_) {
-      place_of_[seat] = open_loads_.size();
-      open_loads_.push_back(loads_[seat]);
-    }
-  }
-  void publish(size_t seat) {
-    loads_[seat].num_movable = queues_[seat].num_movable();
-    if (seat < place_of_.size() && place_of_[seat] != kNoReplica) {
-      open_loads_[place_of_[seat]] = loads_[seat];
-    }
-  }
+  void count_movable(size_t seat) { loads_.set_num_movable(seat, queues_[seat].num_movable()); }
 
   std::deque<FairQueue<Item>> queues_;
-  std::vector<ReplicaLoad> loads_;
-  std::vector<int> num_jobs_;  // waiting or in work
-  std::vector<Speed> speeds_;
-  std::vector<size_t> open_;  // seats in the order of opening
-  std::vector<ReplicaLoad> open_loads_;
-  std::vector<size_t> place_of_;  // of a seat in open_
-  size_t num_movable_ = 0;        // of all waiting jobs
-  uint64_t turn_ = 0;             // jobs placed so far
+  ReplicaLoads loads_;
+  size_t num_movable_ = 0;  // of all waiting jobs
+  uint64_t turn_ = 0;       // jobs placed so far
 };
 
 }  // namespace indextts2
