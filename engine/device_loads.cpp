@@ -6,9 +6,11 @@
 #include <thread>
 #include <utility>
 
+#include "device_backend.h"
 #include "ops/runtime.h"
 #include "pool/device.h"
 #include "shared_loads.h"
+#include "stages/stream_handover.h"
 
 namespace indextts2 {
 namespace {
@@ -27,9 +29,28 @@ Precision precision_named(const std::string& name) {
   return name == "bf16" ? Precision::kBf16 : Precision::kAuto;
 }
 
-at::ScalarType dtype_of(Precision precision) {
-  if (precision == Precision::kFp16) return at::kHalf;
-  return precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+// Frames of the segments that a GPU renders together, prompts included: enough to fill it, and few
+// enough that a first segment does not wait long for those before it.
+constexpr int64_t kFramesTogether = 6000;
+
+// Whether precision=auto is the fastest format that a GPU has; until the quality of these is shown
+// for every stage, it is fp32.
+constexpr bool kAutoIsHalf = false;
+
+at::ScalarType auto_dtype(const std::string& device) {
+  if (!kAutoIsHalf || device == "cpu") return at::kFloat;
+  for (const Device& there : list_devices()) {
+    if (there.id != device) continue;
+    if (there.compute_capability >= 80) return at::kBFloat16;
+    if (there.compute_capability >= 75) return at::kHalf;
+  }
+  return at::kFloat;
+}
+
+at::ScalarType dtype_of(const ModelPlace& place) {
+  if (place.precision == Precision::kAuto) return auto_dtype(place.device);
+  if (place.precision == Precision::kFp16) return at::kHalf;
+  return place.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
 // Adds up the bytes of all files for the progress of a load.
@@ -54,18 +75,22 @@ class ByteCounter {
 std::shared_ptr<const SpeechModel> load_on(const LoadedModel& model, const ModelPlace& place,
                                            const std::shared_ptr<const ModelCheckpoints>& files,
                                            const StopToken& stop, const Tell& tell) {
-  const at::ScalarType dtype = dtype_of(place.precision);
-  const std::string key =
-      model.settings.model_dir + "|" + place.device + "|" + std::to_string(static_cast<int>(dtype));
+  const at::ScalarType dtype = dtype_of(place);
+  const std::string key = model.settings.model_dir + "|" + place.device + "|" +
+                          std::to_string(static_cast<int>(dtype)) + "|" +
+                          std::to_string(static_cast<int>(model.settings.kernels));
   return shared_networks().open(
       key,
-      [files, config = model.config, device = place.device, dtype](const StopToken& load_stop,
-                                                                   const Tell& load_tell) {
+      [files, config = model.config, device = place.device, dtype,
+       kernels = model.settings.kernels](const StopToken& load_stop, const Tell& load_tell) {
         const DeviceScope scope(device);
         ByteCounter counter(files->bytes(), device, load_tell);
-        return std::make_shared<const SpeechModel>(
+        auto loaded = std::make_shared<const SpeechModel>(
             *files, config,
-            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()});
+            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()},
+            kernels == Kernels::kLibTorch ? nullptr : find_device_backend(device));
+        wait_for_stream(at::Device(device));  // replicas use streams of their own
+        return loaded;
       },
       stop, tell);
 }
@@ -117,14 +142,14 @@ std::vector<ModelPlace> settle_places(const std::vector<std::string>& words, int
     const bool own = !place.precision.empty();
     Precision wanted = own ? precision_named(place.precision) : precision;
     if (cpu && !own && has_gpu) wanted = Precision::kFp32;
-    if (wanted == Precision::kAuto) wanted = Precision::kFp32;
-    if (cpu && wanted != Precision::kFp32) {
+    const bool plain = wanted == Precision::kAuto || wanted == Precision::kFp32;
+    if (cpu && !plain) {
       throw Error(ErrorCode::kSettings,
                   "precision: the CPU computes in fp32 only; set it to auto or fp32, or use a CUDA "
                   "device");
     }
     tf32 = tf32 || wanted == Precision::kTf32;
-    fp32 = fp32 || (!cpu && wanted == Precision::kFp32);
+    fp32 = fp32 || (!cpu && plain);
     places.push_back({place.device, wanted});
   }
   if (tf32 && fp32) {
@@ -186,8 +211,16 @@ std::vector<SpeechPool::Plan> replica_plans(const LoadedModel& model,
       replica.device = device;
       replica.max_batch = max_batch;
       replica.faults = faults;
-      replica.enter_thread = [device] { return std::make_shared<DeviceScope>(device); };
-      const DeviceScope scope(device);
+      replica.enter_thread = [device](ReplicaThread thread) {
+        // What is decoded now is heard first; rendering takes what decoding leaves of the device.
+        return std::make_shared<DeviceScope>(device, thread == ReplicaThread::kDecode
+                                                         ? StreamPriority::kHigh
+                                                         : StreamPriority::kNormal);
+      };
+      if (device != "cpu") {
+        replica.frames_rendered_together = kFramesTogether;
+        replica.latent_when_rendering = true;
+      }
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);
       return synthesizer;

@@ -100,8 +100,8 @@ std::string ModelSettings::key() const {
   for (const ModelPlace& place : places) {
     text += "|" + place.device + "@" + std::to_string(static_cast<int>(place.precision));
   }
-  for (const int number :
-       {static_cast<int>(precision), threads, max_batch, replicas_per_device, int{warmup}}) {
+  for (const int number : {static_cast<int>(precision), static_cast<int>(kernels), threads,
+                           max_batch, replicas_per_device, int{warmup}}) {
     text += "|" + std::to_string(number);
   }
   return text + "|" + std::to_string(stall_seconds) + "|" + inject_faults;

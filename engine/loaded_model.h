@@ -18,7 +18,7 @@
 
 namespace indextts2 {
 
-// Where a replica runs, and its precision: never kAuto.
+// Where a replica runs, and its precision.
 struct ModelPlace {
   std::string device;
   Precision precision = Precision::kFp32;
@@ -29,6 +29,7 @@ struct ModelSettings {
   std::string model_dir, data_dir, hub_cache;
   std::vector<ModelPlace> places;          // of each replica, at the start
   Precision precision = Precision::kAuto;  // of devices that are loaded later
+  Kernels kernels = Kernels::kAuto;
   int threads = 0, max_batch = 1, replicas_per_device = 1;
   bool warmup = true;
   double stall_seconds = 0;

@@ -111,12 +111,14 @@ class SpeechSession : public Session {
   }
 
  private:
+  static uint64_t next_number() {
+    static std::atomic<uint64_t> count{0};
+    return ++count;
+  }
   int current_window() const { return std::max(1, window_ > 0 ? window_ : backend_->window()); }
 
   std::shared_ptr<Text> new_text(std::string_view text, const SpeakOptions& options) {
     auto made = std::make_shared<Text>();
-    static std::atomic<uint64_t> num_utterances{0};
-    made->utterance = ++num_utterances;
     made->bytes = std::string(text);
     made->options = std::make_shared<const SpeakOptions>(options);
     // 63 bits, so that a drawn seed can be given back as SpeakOptions::seed.
@@ -190,7 +192,7 @@ class SpeechSession : public Session {
     request.voice = text.voice;
     request.options = text.options;
     request.text_id = text.id;
-    request.utterance = text.utterance;
+    request.session = number_;
     request.seed = text.seed;
     request.schedule = state_->schedule;
     const bool sounded = std::exchange(text.sounded, true);
@@ -249,7 +251,8 @@ class SpeechSession : public Session {
   std::shared_ptr<const SessionBackend> backend_;
   const std::shared_ptr<SessionState> state_;
   std::shared_ptr<TextWorker> worker_;
-  int window_ = 0;  // 0: the backend's
+  const uint64_t number_ = next_number();  // among all sessions
+  int window_ = 0;                         // 0: the backend's
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ struct SpeechRequest {
   std::shared_ptr<const Voice> voice;
   std::shared_ptr<const SpeakOptions> options;  // of the text; its seed is replaced by `seed`
   uint64_t text_id = 0;
-  uint64_t utterance = 0;  // of the text, over all sessions
+  uint64_t session = 0;  // the same for all texts of a session: they are heard one after another
   uint64_t seed = 0;
   Schedule schedule = Schedule::kRoundRobin;
   bool first = false;  // the first sound of its text, and none of an earlier one is still to come:

@@ -63,11 +63,11 @@ void TraceLog::write(const JobRecord& record) {
   const int track = free_track(&tracks, record.replica, record);
   std::fprintf(file_,
                "{\"name\":\"segment\",\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.0f,\"dur\":%.0f,"
-               "\"args\":{\"utterance\":%" PRIu64
+               "\"args\":{\"queue\":%" PRIu64
                ",\"first\":%s,\"priority\":%d,\"waited_ms\":%.3f,\"ok\":%s,\"codes\":%.0f,"
                "\"audio_s\":%.3f}},\n",
                track, record.drawn_at * 1e6, (record.ended_at - record.drawn_at) * 1e6,
-               record.order.utterance, record.order.first ? "true" : "false", record.order.priority,
+               record.order.queue, record.order.first ? "true" : "false", record.order.priority,
                (record.drawn_at - record.submitted_at) * 1e3, record.ok ? "true" : "false",
                record.yield.codes, record.yield.units);
   write_counters(&tracks, record.replica, record);

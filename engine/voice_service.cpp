@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "pool/device.h"
 #include "stages/failure.h"
+#include "stages/stream_handover.h"
 
 namespace indextts2 {
 namespace {
@@ -60,6 +61,7 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
     const DeviceScope scope(device);
     std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
         *files, config, WeightsOptions{at::Device(device), at::kFloat, closing, {}});
+    wait_for_stream(at::Device(device));  // it works on another stream
     *left = encoder->unused();
     return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
   });

@@ -28,10 +28,11 @@ RULES = {
                             "trace_log.h", "voice_service.h"] + ATEN_CORE,
     "engine/model_stats": ["core/", "pool/", "indextts2/engine.h", "loaded_model.h", "model_stats.h"],
     "engine/trace_log": ["core/", "pool/", "trace_log.h"],
-    "engine/device_loads": ["core/", "ops/", "stages/", "pool/", "indextts2/", "device_loads.h", "loaded_model.h",
+    "engine/device_loads": ["core/", "ops/", "stages/", "pool/", "indextts2/", "device_backend.h", "device_loads.h", "loaded_model.h",
                             "shared_loads.h"] + ATEN_CORE,
     "engine/device_events": ["indextts2/engine.h"],
     "engine/voice_service": ["core/", "audio/", "stages/", "pool/", "indextts2/", "voice_service.h"] + ATEN_CORE,
+    "engine/device_backend": ["stages/backend.h", "pool/device.h", "device_backend.h"],
     "engine/voice_cache": ["indextts2/engine.h", "voice_cache.h"],
     "engine/shared_loads": ["core/", "pool/", "indextts2/engine.h"],
     "engine/session": ["core/", "pool/", "text/", "indextts2/engine.h", "session"],
@@ -45,7 +46,8 @@ RULES = {
     "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
                       "pool/fault_injection.h",
                       "text/segment.h"] + ATEN_CORE,
-    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda"],
+    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "stages/beam_search.h", "stages/decode_batch.h",
+                    "stages/torch_networks.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda", "cublasLt.h"],
     "engine/cuda/kernels": ["core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
 }
 REFUSED = {

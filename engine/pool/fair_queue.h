@@ -19,9 +19,9 @@ namespace indextts2 {
 // Note [Fairness]
 // Higher priorities go before lower ones. Within a priority, segments that somebody waits for
 // (Order::first) go before the others, in their order of coming; the others wait in one lane per
-// utterance, and the lanes take turns: a book of 1,000 segments delays a new utterance by one of
-// its segments, not by all. Beside that every replica keeps one slot that only firsts may take, see
-// JobQueue::try_pop.
+// Order::queue, and the lanes take turns: a session with a book of 1,000 segments delays another
+// session by one of its segments, not by all. Beside that every replica keeps one slot that only
+// firsts may take, see JobQueue::try_pop.
 //
 // Thread-safety: one thread, or under the owner's mutex.
 template <typename Item>
@@ -41,14 +41,14 @@ class FairQueue {
       level.firsts.push_back({std::move(item), order});
       return;
     }
-    const auto known = level.lane_of.find(order.utterance);
+    const auto known = level.lane_of.find(order.queue);
     if (known != level.lane_of.end()) {
       known->second->jobs.push_back({std::move(item), order});
       return;
     }
-    level.lanes.push_back({order.utterance, {}});
+    level.lanes.push_back({order.queue, {}});
     level.lanes.back().jobs.push_back({std::move(item), order});
-    level.lane_of[order.utterance] = std::prev(level.lanes.end());
+    level.lane_of[order.queue] = std::prev(level.lanes.end());
   }
 
   // The next one for which `wanted(order)` holds; looks at the head of each lane only.
@@ -79,7 +79,7 @@ class FairQueue {
 
  private:
   struct Lane {
-    uint64_t utterance;
+    uint64_t queue;
     std::deque<Waiting> jobs;  // never empty
   };
   struct Level {
@@ -101,7 +101,7 @@ class FairQueue {
       std::optional<Waiting> taken(std::move(lane->jobs.front()));
       lane->jobs.pop_front();
       if (lane->jobs.empty()) {
-        level.lane_of.erase(lane->utterance);
+        level.lane_of.erase(lane->queue);
         level.lanes.erase(lane);
       } else {
         level.lanes.splice(level.lanes.end(), level.lanes, lane);

@@ -16,10 +16,10 @@ enum class Dispatch {
 struct Order {
   Order(double cost = 1) : cost(cost) {}  // not explicit: most callers have nothing else to say
 
-  double cost;             // estimate of the work, in one unit for all jobs of a pool
-  uint64_t utterance = 0;  // jobs of one utterance wait in their order; utterances take turns
-  bool first = false;      // somebody waits for it: before others, on the emptiest replica
-  int priority = 0;        // higher goes before
+  double cost;         // estimate of the work, in one unit for all jobs of a pool
+  uint64_t queue = 0;  // jobs of one queue wait in their order; queues take turns
+  bool first = false;  // somebody waits for it: before others, on the emptiest replica
+  int priority = 0;    // higher goes before
   Dispatch dispatch = Dispatch::kRoundRobin;
 
   // A replica with room may take it over from the one that it waits for.

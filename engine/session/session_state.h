@@ -32,7 +32,6 @@ using Found = std::variant<Segment, std::exception_ptr>;
 struct Text {
   // Constant once pushed.
   uint64_t id = 0;
-  uint64_t utterance = 0;  // over all sessions
   uint64_t seed = 0;
   std::shared_ptr<const SpeakOptions> options;
   std::optional<VoiceOptions> voice_options;

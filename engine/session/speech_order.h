@@ -11,7 +11,7 @@ inline constexpr double kCodesPerToken = 4.5;
 
 inline Order order_of(const SpeechRequest& speech) {
   Order order(kCodesPerToken * static_cast<double>(speech.segment.ids.size()));
-  order.utterance = speech.utterance;
+  order.queue = speech.session;
   order.first = speech.first;
   order.priority = speech.options->priority;
   order.dispatch =

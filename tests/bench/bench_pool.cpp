@@ -90,7 +90,7 @@ class Submitter {
       }
       Order order(100 + i % 50);
       order.dispatch = dispatch;
-      order.utterance = static_cast<uint64_t>(i % 7);
+      order.queue = static_cast<uint64_t>(i % 7);
       pool.submit(std::make_shared<NoJob>(i, StopToken(), order, [this](int, std::exception_ptr) {
         std::lock_guard<std::mutex> lock(mutex_);
         --in_flight_;

@@ -139,7 +139,7 @@ class Simulation {
     while (session.next < text.codes.size() &&
            static_cast<int>(session.next - session.delivered) < text.window) {
       Order order(text.estimates[session.next]);
-      order.utterance = number + 1;
+      order.queue = number + 1;
       order.first = session.next == 0;
       order.priority = text.priority;
       order.dispatch = text.dispatch;

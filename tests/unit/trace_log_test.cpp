@@ -22,7 +22,7 @@ JobRecord record(const std::string& replica, double drawn, double ended) {
   one.ended_at = ended;
   one.ok = true;
   one.yield = {2.5, 120};
-  one.order.utterance = 7;
+  one.order.queue = 7;
   one.counters.done = 3;
   one.counters.codes = 300;
   one.counters.busy_seconds = 2;
@@ -56,7 +56,7 @@ TEST(TraceLog, DrawsOverlappingSegmentsOnTracksOfTheirOwn) {
       tracks.push_back(event["tid"]);
       EXPECT_EQ(event["args"]["waited_ms"], 500);
       EXPECT_EQ(event["args"]["codes"], 120);
-      EXPECT_EQ(event["args"]["utterance"], 7);
+      EXPECT_EQ(event["args"]["queue"], 7);
     } else if (kind == "M") {
       names.insert(event["args"]["name"].get<std::string>());
     } else if (kind == "C") {

@@ -1,4 +1,4 @@
-// Who waits for whom: turns between utterances, firsts, priorities, the kept slot.
+// Who waits for whom: turns between sessions, firsts, priorities, the kept slot.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -123,7 +123,7 @@ std::vector<Pool::Plan> slot_plans(int count, size_t batch, SlotReplica::OnStep 
   return all;
 }
 
-// The promise of Note [Fairness]: the book fills all slots but the kept one, so a new utterance's
+// The promise of Note [Fairness]: the book fills all slots but the kept one, so a new session's
 // first segment is in work after one step.
 TEST(Fairness, ABookNeverDelaysAFirstSegment) {
   const auto most = std::make_shared<std::atomic<size_t>>(0);

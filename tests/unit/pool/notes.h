@@ -56,16 +56,16 @@ inline Order least_work(double cost = 1) {
   return order;
 }
 
-inline Order first_of(uint64_t utterance, double cost = 1) {
+inline Order first_of(uint64_t queue, double cost = 1) {
   Order order(cost);
-  order.utterance = utterance;
+  order.queue = queue;
   order.first = true;
   return order;
 }
 
-inline Order later_of(uint64_t utterance, double cost = 1) {
+inline Order later_of(uint64_t queue, double cost = 1) {
   Order order(cost);
-  order.utterance = utterance;
+  order.queue = queue;
   return order;
 }
 
