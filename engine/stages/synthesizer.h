@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/stop_token.h"
+#include "pool/fault_injection.h"
 #include "pool/job_queue.h"
 #include "stages/code_generator.h"
 #include "stages/render_thread.h"
@@ -23,7 +24,8 @@ enum class ReplicaThread { kDecode, kRender };
 
 struct SynthesizerOptions {
   std::string device = "cpu";
-  int max_batch = 1;
+  int max_batch = 1;                        // one more is decoded while somebody waits for it
+  std::shared_ptr<const FaultPlan> faults;  // for tests; null: none
   // Called first on each of the replica's threads; what it returns lives as long as the thread does
   // its work (device, stream, inference mode).
   std::function<std::shared_ptr<void>(ReplicaThread)> enter_thread;
@@ -40,6 +42,7 @@ class Synthesizer {
               SynthesizerOptions options);
 
   // Works until the queue is closed; call it once. Every job ends with its sound or its own Error.
+  // Throws when the device has failed or is full; jobs that it has then are the pool's.
   void serve(JobQueue<SynthesisJob>& queue);
   // One segment, before serve(); for tests and for warming up.
   Sound speak(const SynthesisRequest& request, const StopToken& stop);
@@ -51,7 +54,7 @@ class Synthesizer {
 
   CodeRequest code_request(const SynthesisRequest& request) const;
   bool admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding);
-  void step(std::vector<Decoding>* decoding);
+  void step(JobQueue<SynthesisJob>& queue);
   void collect(std::vector<Decoding>* decoding);
 
   const std::shared_ptr<const SpeechModel> model_;
@@ -59,6 +62,7 @@ class Synthesizer {
   const SynthesizerOptions options_;
   const std::shared_ptr<void> scope_;  // of the decoding thread
   CodeGenerator generator_;
+  FaultTrigger faults_;
   RenderThread renderer_;
 };
 
