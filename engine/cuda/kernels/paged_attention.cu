@@ -11,7 +11,7 @@ namespace {
 
 using namespace paged;
 
-constexpr int kBlocksPerProcessor = 4;
+constexpr int kBlocksPerProcessor = 2;
 
 // Stages of a warp. Where it has a processor to itself it reads far ahead: most of its chunks are
 // there when the queries are.
