@@ -28,12 +28,9 @@ SharedLoads<const SpeechModel>& shared_networks() {
   return *networks;
 }
 
-// Whether precision=auto is the fastest format that a GPU has; until the quality of these is shown
-// for every stage, it is fp32.
-constexpr bool kAutoIsHalf = false;
-
+// The fastest format that the device has.
 at::ScalarType auto_dtype(const std::string& device) {
-  if (!kAutoIsHalf || device == "cpu") return at::kFloat;
+  if (device == "cpu") return at::kFloat;
   for (const Device& there : list_devices()) {
     if (there.id != device) continue;
     if (there.compute_capability >= 80) return at::kBFloat16;
@@ -134,12 +131,13 @@ std::shared_ptr<VoicePool> open_voice_pool(
     const LoadedModel& model, const std::shared_ptr<const ModelCheckpoints>& files,
     const PoolOpenOptions& options, const std::shared_ptr<std::vector<UnusedTensors>>& unused) {
   const std::string device = model.settings.places.front();
-  return VoicePool::open({[device, files, config = model.config, clock = model.clock,
+  const at::ScalarType dtype = dtype_of(model.settings.precision, device);
+  return VoicePool::open({[device, dtype, files, config = model.config, clock = model.clock,
                            unused](const StopToken& closing) {
                            const DeviceScope scope(device);
                            std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
                                *files, config,
-                               WeightsOptions{at::Device(device), at::kFloat, closing, {}});
+                               WeightsOptions{at::Device(device), dtype, closing, {}});
                            wait_for_stream(at::Device(device));  // it works on another stream
                            *unused = encoder->unused();
                            return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
@@ -168,6 +166,7 @@ std::shared_ptr<SpeechPool> open_speech_pool(
       if (device != "cpu") {
         replica.frames_rendered_together = kFramesTogether;
         replica.latent_when_rendering = true;
+        replica.warm_sizes = warmup;
       }
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);
