@@ -125,6 +125,22 @@ ModelInfo describe(const LoadedModel& model) {
   return info;
 }
 
+// A made-up clip through all networks: the first run of a network is slow.
+void warm_up(const VoiceEncoder& encoder, const StopToken& stop) {
+  constexpr int kRateHz = 22050, kSeconds = 15;
+  MonoClip clip{"a made-up voice", std::vector<float>(size_t{kSeconds} * kRateHz), kRateHz};
+  for (size_t i = 0; i < clip.samples.size(); ++i) {
+    clip.samples[i] = static_cast<float>(i % 150) / 300 - 0.25f;
+  }
+  EncodeOptions options;
+  options.stop = stop;
+  try {
+    encoder.encode(clip, nullptr, options);
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::kSynthesis) throw;  // no voice is no reason not to start
+  }
+}
+
 // What the factories need is copied: a load that is given up returns while they may still run.
 // *unused receives the encoder's before this returns.
 std::shared_ptr<VoicePool> open_voice_pool(
@@ -132,17 +148,18 @@ std::shared_ptr<VoicePool> open_voice_pool(
     const PoolOpenOptions& options, const std::shared_ptr<std::vector<UnusedTensors>>& unused) {
   const std::string device = model.settings.places.front();
   const at::ScalarType dtype = dtype_of(model.settings.precision, device);
-  return VoicePool::open({[device, dtype, files, config = model.config, clock = model.clock,
-                           unused](const StopToken& closing) {
-                           const DeviceScope scope(device);
-                           std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
-                               *files, config,
-                               WeightsOptions{at::Device(device), dtype, closing, {}});
-                           wait_for_stream(at::Device(device));  // it works on another stream
-                           *unused = encoder->unused();
-                           return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
-                         }},
-                         options);
+  return VoicePool::open(
+      {[device, dtype, warmup = model.settings.warmup, files, config = model.config,
+        clock = model.clock, unused](const StopToken& closing) {
+        const DeviceScope scope(device);
+        std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
+            *files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
+        wait_for_stream(at::Device(device));  // it works on another stream
+        *unused = encoder->unused();
+        if (warmup && device != "cpu") warm_up(*encoder, closing);
+        return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
+      }},
+      options);
 }
 
 std::shared_ptr<SpeechPool> open_speech_pool(
