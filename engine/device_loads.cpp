@@ -33,12 +33,9 @@ Precision precision_named(const std::string& name) {
 // enough that a first segment does not wait long for those before it.
 constexpr int64_t kFramesTogether = 6000;
 
-// Whether precision=auto is the fastest format that a GPU has; until the quality of these is shown
-// for every stage, it is fp32.
-constexpr bool kAutoIsHalf = false;
-
+// The fastest format that the device has.
 at::ScalarType auto_dtype(const std::string& device) {
-  if (!kAutoIsHalf || device == "cpu") return at::kFloat;
+  if (device == "cpu") return at::kFloat;
   for (const Device& there : list_devices()) {
     if (there.id != device) continue;
     if (there.compute_capability >= 80) return at::kBFloat16;
@@ -130,6 +127,13 @@ std::vector<ModelPlace> missing_places(const std::vector<ModelPlace>& places,
 
 }  // namespace
 
+at::ScalarType dtype_on(const ModelSettings& settings, const std::string& device) {
+  for (const ModelPlace& place : settings.places) {
+    if (place.device == device) return dtype_of(place);
+  }
+  return device == "cpu" ? at::kFloat : dtype_of({device, settings.precision});
+}
+
 std::vector<ModelPlace> settle_places(const std::vector<std::string>& words, int replicas,
                                       Precision precision) {
   const std::vector<Place> found = resolve_devices(words, replicas);
@@ -220,6 +224,7 @@ std::vector<SpeechPool::Plan> replica_plans(const LoadedModel& model,
       if (device != "cpu") {
         replica.frames_rendered_together = kFramesTogether;
         replica.latent_when_rendering = true;
+        replica.warm_sizes = warmup;
       }
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);

@@ -17,6 +17,9 @@ std::vector<ModelPlace> settle_places(const std::vector<std::string>& words, int
                                       Precision precision);
 
 using Networks = std::map<std::string, std::shared_ptr<const SpeechModel>>;  // by device
+// The format of the networks on a device, named in the settings or loaded later.
+at::ScalarType dtype_on(const ModelSettings& settings, const std::string& device);
+
 // Uploads the networks to all devices of `places` at the same time, from files that are read once.
 // Progress has the device in `detail`. Throws Error, the first one.
 Networks load_networks(const LoadedModel& model, const std::vector<ModelPlace>& places,

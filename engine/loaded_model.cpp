@@ -124,7 +124,10 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
 
   const auto checkpoints = std::make_shared<const ModelCheckpoints>(model->files);
   const Networks networks = load_networks(*model, settings.places, checkpoints, stop, tell);
-  model->voices.set_parts({model->files, model->config, model->clock});
+  model->voices.set_parts(
+      {model->files, model->config, model->clock,
+       [settings](const std::string& device) { return dtype_on(settings, device); },
+       settings.warmup});
   const std::vector<UnusedTensors> voice_unused =
       model->voices.open(settings.places.front().device, stop);
   model->info.warnings = warnings_of(*networks.begin()->second, voice_unused);

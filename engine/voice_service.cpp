@@ -17,6 +17,22 @@ MonoClip clip_of(const Clip& clip, double max_seconds) {
   return {"voice samples", clip.samples, clip.sample_rate_hz};
 }
 
+// A made-up clip through all networks: the first run of a network is slow.
+void warm_up(const VoiceEncoder& encoder, const StopToken& stop) {
+  constexpr int kRateHz = 22050, kSeconds = 15;
+  MonoClip clip{"a made-up voice", std::vector<float>(size_t{kSeconds} * kRateHz), kRateHz};
+  for (size_t i = 0; i < clip.samples.size(); ++i) {
+    clip.samples[i] = static_cast<float>(i % 150) / 300 - 0.25f;
+  }
+  EncodeOptions options;
+  options.stop = stop;
+  try {
+    encoder.encode(clip, nullptr, options);
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::kSynthesis) throw;  // no voice is no reason not to start
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const VoiceFeatures> VoiceWorker::encode(const VoiceRequest& request,
@@ -57,12 +73,14 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
   const auto left = std::make_shared<std::vector<UnusedTensors>>();
   const auto files = std::make_shared<const ModelCheckpoints>(parts_.files);
   const VoicePool::Plan plan(device, [device, files, config = parts_.config, clock = parts_.clock,
+                                      dtype = parts_.dtype_on(device), warmup = parts_.warmup,
                                       left](const StopToken& closing) {
     const DeviceScope scope(device);
-    std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
-        *files, config, WeightsOptions{at::Device(device), at::kFloat, closing, {}});
+    std::shared_ptr<const VoiceEncoder> encoder =
+        load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
     wait_for_stream(at::Device(device));  // it works on another stream
     *left = encoder->unused();
+    if (warmup && device != "cpu") warm_up(*encoder, closing);
     return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
   });
   auto pool = VoicePool::open({plan}, options);

@@ -51,6 +51,8 @@ class VoiceService {
     ModelFiles files;
     ModelConfig config;
     std::shared_ptr<StageClock> clock;
+    std::function<at::ScalarType(const std::string& device)> dtype_on;
+    bool warmup = false;  // GPUs only
   };
   void set_parts(Parts parts) { parts_ = std::move(parts); }
 

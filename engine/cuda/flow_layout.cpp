@@ -46,8 +46,10 @@ FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_ro
       head_rows += wanted;
     }
   }
+  // Both grow at the same lengths, so that for one prompt there is one graph every kRowStep rows.
+  const int32_t without_head = rows - head_rows;
   rows = rounded(rows, kRowStep);
-  head_rows = rounded(head_rows, kRowStep);
+  head_rows = rows - without_head / kRowStep * kRowStep;
   positions.resize(static_cast<size_t>(rows), 0);
   places.resize(static_cast<size_t>(head_rows), HeadRow{0, 0, 0});
   // Each stream wastes less than one tile.

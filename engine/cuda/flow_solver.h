@@ -34,8 +34,9 @@ class CudaFlowSolver : public FlowSolver {
 
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop) override;
 
-  // Makes the graphs that segments of these sizes need, so that their first solve does not.
-  void warm_up(int64_t prompt_frames, int64_t generated_frames, const FlowOptions& options);
+  // Makes the memory and the graph that a segment of these sizes needs.
+  void warm_up(int64_t prompt_frames, int64_t generated_frames,
+               const FlowOptions& options) override;
 
  private:
   struct Pack;

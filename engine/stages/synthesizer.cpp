@@ -1,6 +1,7 @@
 // A replica's first thread: decoding.
 #include "stages/synthesizer.h"
 
+#include <algorithm>
 #include <exception>
 #include <future>
 #include <utility>
@@ -63,8 +64,15 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
       generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch + 1)),
       faults_(options_.faults, options_.device),
       renderer_([this] { return enter(options_, ReplicaThread::kRender); },
-                [this] { return std::make_unique<Renderer>(model_, clock_, options_.device); },
-                render_options(options_, model_->config)) {}
+                [this] { return make_renderer(); }, render_options(options_, model_->config)) {}
+
+std::unique_ptr<Renderer> Synthesizer::make_renderer() const {
+  auto renderer = std::make_unique<Renderer>(model_, clock_, options_.device);
+  if (options_.warm_sizes) {
+    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0);
+  }
+  return renderer;
+}
 
 CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   CodeRequest codes;
@@ -196,6 +204,14 @@ void Synthesizer::warm_up(const StopToken& stop) {
   request.diffusion_steps = 1;
   request.num_beams = model_->config.generation.num_beams;
   try {
+    if (options_.warm_sizes) {
+      for (const int64_t ids : {120, 60, 30, 15}) {
+        SynthesisRequest text = request;
+        text.segment.ids.assign(std::min(ids, model_->gpt->max_text_tokens()), 2);
+        stop.check();
+        generator_.abandon(generator_.begin(code_request(text)));
+      }
+    }
     speak(request, stop);
   } catch (const Error& error) {
     // A made-up voice may give no sound; that is no reason not to start. A device without memory

@@ -8,6 +8,7 @@
 #include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "short_request.h"
@@ -82,6 +83,23 @@ TEST(Synthesizer, ASegmentThatWasInWorkIsSpokenAlikeElsewhere) {
   EXPECT_EQ(sound.get_future().get(), expected);
   other.close();
   replica.join();
+}
+
+TEST(Synthesizer, SpeaksAfterWarmingUpForCommonSizes) {
+  const ModelFiles files = find_model_files(INDEXTTS2_COMPACT_MODEL, /*hub_cache=*/"");
+  const ModelConfig config = read_model_config(files);
+  auto model =
+      std::make_shared<const SpeechModel>(ModelCheckpoints(files), config, WeightsOptions{});
+  const auto samples = [&](bool warm) {
+    SynthesizerOptions options;
+    options.warm_sizes = warm;
+    Synthesizer synthesizer(model, std::make_shared<StageClock>(), std::move(options));
+    if (warm) synthesizer.warm_up(StopToken());
+    return synthesizer.speak(short_request(config), StopToken()).samples;
+  };
+  const std::vector<float> warm = samples(true);
+  EXPECT_FALSE(warm.empty());
+  EXPECT_EQ(warm, samples(false));
 }
 
 }  // namespace
