@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "cuda/cuda_check.h"
+#include "cuda/kernels/flow_attention.h"
 #include "ops/host_tensor.h"
 
 namespace indextts2 {
@@ -40,15 +41,11 @@ std::vector<FlowSegment> segments_of(const std::vector<const FlowJob*>& jobs, co
   return segments;
 }
 
-// Large tiles pay where each multiprocessor has several rounds of them to do.
-int32_t tile_rows_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network,
-                     int multiprocessors) {
-  constexpr int64_t kRounds = 6;
+int32_t tile_rows_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network) {
   int64_t rows = 0;
   for (const FlowJob* job : jobs) rows += rows_of(*job);
-  const bool large = network.type != FlowType::kFloat32 &&
-                     rows * network.heads >= kRounds * multiprocessors * kLargeAttentionRows;
-  return large ? kLargeAttentionRows : kAttentionRows;
+  return attention_tile_rows(network.type, static_cast<int>(network.heads),
+                             static_cast<int>(network.head_size), rows);
 }
 
 int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRoomStep; }
@@ -57,11 +54,10 @@ int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRo
 
 // Jobs of the same number of steps that are solved together.
 struct CudaFlowSolver::Pack {
-  Pack(std::vector<const FlowJob*> of, std::vector<size_t> at, const FlowNetwork& network,
-       int multiprocessors)
+  Pack(std::vector<const FlowJob*> of, std::vector<size_t> at, const FlowNetwork& network)
       : jobs(std::move(of)),
         indices(std::move(at)),
-        layout(segments_of(jobs, network.flow->dit), tile_rows_of(jobs, network, multiprocessors)) {
+        layout(segments_of(jobs, network.flow->dit), tile_rows_of(jobs, network)) {
     for (const FlowJob* job : jobs) streams += streams_of(*job);
   }
   int64_t steps() const { return jobs.front()->options.steps; }
@@ -86,9 +82,6 @@ CudaFlowSolver::CudaFlowSolver(std::shared_ptr<const FlowNetwork> network,
   const c10::cuda::CUDAGuard guard(network_->device);
   products_ = std::make_unique<MatrixProducts>(network_->device);
   graphs_ = std::make_unique<FlowGraphs>();
-  cuda_check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount,
-                                    network_->device.index()),
-             "asking for the number of multiprocessors");
   for (cudaEvent_t& event : done_) {
     cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
                "creating an event");
@@ -218,8 +211,7 @@ std::vector<at::Tensor> CudaFlowSolver::solve(const std::vector<FlowJob>& jobs,
       rows += rows_of(jobs[i]);
       streams += streams_of(jobs[i]);
     }
-    solve_pack(Pack(std::move(together), std::move(indices), *network_, multiprocessors_), stop,
-               mels);
+    solve_pack(Pack(std::move(together), std::move(indices), *network_), stop, mels);
   }
   return mels;
 }

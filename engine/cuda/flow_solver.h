@@ -48,7 +48,6 @@ class CudaFlowSolver : public FlowSolver {
 
   const std::shared_ptr<const FlowNetwork> network_;
   const FlowSolverOptions options_;
-  int multiprocessors_ = 0;
   std::unique_ptr<MatrixProducts> products_;
   std::unique_ptr<FlowWorkspace> workspace_;
   std::map<int64_t, FlowTimes> times_;  // by number of steps
