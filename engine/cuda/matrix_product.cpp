@@ -98,8 +98,8 @@ at::Tensor random_values(FlowType type, int64_t count, uint64_t seed, at::Device
 
 MatrixProducts::MatrixProducts(at::Device device)
     : device_(device),
-      workspace_(
-          at::empty({kWorkspaceBytes}, at::TensorOptions().device(device).dtype(at::kByte))) {
+      workspace_(at::empty({kMostLanes * kWorkspaceBytes},
+                           at::TensorOptions().device(device).dtype(at::kByte))) {
   cublasLtHandle_t handle = nullptr;
   check(cublasLtCreate(&handle), "cuBLASLt");
   handle_.reset(handle);
@@ -218,7 +218,8 @@ void MatrixProducts::launch(const MatrixProduct& product, int64_t rows,
   const bool adds = product.add != nullptr;
   check(cublasLtMatmul(handle_.get(), &problem.operation, &one, product.weight, &problem.weight,
                        product.x, &problem.x, adds ? &one : &zero, adds ? product.add : product.y,
-                       &problem.add, product.y, &problem.y, &algorithm, workspace_.data_ptr(),
+                       &problem.add, product.y, &problem.y, &algorithm,
+                       static_cast<char*>(workspace_.data_ptr()) + product.lane * kWorkspaceBytes,
                        static_cast<size_t>(kWorkspaceBytes), on),
         "product");
 }

@@ -33,12 +33,14 @@ struct MatrixProduct {
   void* y = nullptr;
   int64_t y_stride = 0;
   bool float_y = false;
+  int lane = 0;  // products that may run at once have different ones
 };
 
 // Runs them. Each shape has one reference algorithm; another one that suits a number of rows better
 // is used only after it gave the reference's bits on random values. Thread-safety: one thread.
 class MatrixProducts {
  public:
+  static constexpr int kMostLanes = 2;
   explicit MatrixProducts(at::Device device);
 
   // Chooses the algorithm, if this shape never had `rows` rows: not to be called in a capture.

@@ -244,7 +244,7 @@ class KernelBench {
     call.qkv = space_.wide.data_ptr();
     call.out = space_.normed.data_ptr();
     call.tiles = space_.tiles;
-    call.tile_count = space_.counts;
+    call.tile_count = space_.tile_counts;
     call.max_tiles = layout_.max_tiles;
     call.heads = static_cast<int>(network_.heads);
     call.head_size = static_cast<int>(network_.head_size);
@@ -253,8 +253,8 @@ class KernelBench {
     const double frames = segment_.frames, wanted = segment_.frames - segment_.first;
     const double flops = 2 * 4.0 * frames * frames * static_cast<double>(network_.width);
     print("attention", 12, ms, flops / (ms * 1e-3) / peak_, "matrix peak");
-    call.tiles = space_.head_tiles;
-    call.tile_count = space_.counts + 1;
+    call.tiles = space_.tiles + space_.room_for_tiles;
+    call.tile_count = space_.tile_counts + 1;
     call.max_tiles = layout_.max_head_tiles;
     const double last = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
     print("attention, last layer", 1, last, flops * wanted / frames / (last * 1e-3) / peak_,
@@ -300,6 +300,10 @@ void run() {
   eager.graphs = false;
   CudaFlowSolver single(half_network, eager);
   bench_solves("bf16, no graphs", single, sizes, at::kBFloat16, /*all=*/false);
+  FlowSolverOptions one_lane;
+  one_lane.side_rows = 0;
+  CudaFlowSolver in_row(half_network, one_lane);
+  bench_solves("bf16, one lane", in_row, sizes, at::kBFloat16, /*all=*/true);
   bench_libtorch(*half, sizes, at::kBFloat16);
 
   const FlowProblem problem = random_flow_problem(sizes, 430, 400);
