@@ -196,6 +196,7 @@ cudaError_t attend_streams(const AttentionCall& call, cudaStream_t) {
 }
 
 MatrixProducts::MatrixProducts(at::Device device) : device_(device) {}
+MatrixProducts::~MatrixProducts() = default;
 void MatrixProducts::prepare(const MatrixProduct&, int64_t, cudaStream_t) {}
 void MatrixProducts::run(const MatrixProduct& p, int64_t rows, cudaStream_t) {
   const auto *x = static_cast<const float*>(p.x), *weight = static_cast<const float*>(p.weight);
