@@ -123,6 +123,35 @@ struct GroupRows : WeighedRows<T, kHeadSize, 1> {
   }
 };
 
+__device__ inline uint32_t behind(uint32_t stage) {
+  return stage + kStageBytes == kStages * kStageBytes ? 0 : stage + kStageBytes;
+}
+
+// Copies a tile of keys and values at a time into the ring: a group of copies each, even if none
+// is left.
+template <typename T>
+struct KeyLoader {
+  const T* any;    // an address that may be read
+  const T* keys;   // this thread's piece of the first row that it copies
+  int width, row;  // that row's number in the tile
+  uint32_t place;  // of that piece in the first stage
+  int left;        // keys; rows behind the last are filled with zeros
+  uint32_t stage = 0;
+
+  __device__ void next() {
+    if (left > 0) {
+      const uint32_t to = place + stage;
+      load_rows<T, kHeadSize, kKeys, kThreads>(to, keys, 3 * width, left - row, any);
+      load_rows<T, kHeadSize, kKeys, kThreads>(to + Place::kBytes, keys + width, 3 * width,
+                                               left - row, any);
+    }
+    copies_commit();
+    keys += kKeys * 3 * width;
+    left -= kKeys;
+    stage = behind(stage);
+  }
+};
+
 // Block: (head, tile).
 template <typename T>
 __global__ void __launch_bounds__(kThreads, 2)
@@ -142,29 +171,20 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int own_row = static_cast<int>(threadIdx.x) / Place::kPieces;
   const int own_piece = static_cast<int>(threadIdx.x) % Place::kPieces;
   const uint32_t own_place = Place::place(own_row, own_piece);
-  const T* keys =
-      qkv + static_cast<int64_t>(tile.key_row + own_row) * stride + width + column + own_piece * 8;
-  int to_load = tile.keys;  // a tile at a time; a group of copies each, even if it is empty
-  uint32_t load_to = 0;
-  const auto load_next = [&] {
-    if (to_load > 0) {
-      const uint32_t to = stages + load_to + own_place;
-      load_rows<T, kHeadSize, kKeys, kThreads>(to, keys, stride, to_load - own_row, qkv);
-      load_rows<T, kHeadSize, kKeys, kThreads>(to + Place::kBytes, keys + width, stride,
-                                               to_load - own_row, qkv);
-    }
-    copies_commit();
-    keys += kKeys * stride;
-    to_load -= kKeys;
-    load_to = load_to + kStageBytes == kStages * kStageBytes ? 0 : load_to + kStageBytes;
-  };
+  KeyLoader<T> loader{
+      qkv,
+      qkv + static_cast<int64_t>(tile.key_row + own_row) * stride + width + column + own_piece * 8,
+      width,
+      own_row,
+      stages + own_place,
+      tile.keys};
   wait_for_predecessors();
   load_rows<T, kHeadSize, kLargeAttentionRows, kThreads>(
       queries + own_place,
       qkv + static_cast<int64_t>(tile.query_row + own_row) * stride + column + own_piece * 8,
       stride, tile.queries - own_row, qkv);
-  load_next();
-  load_next();
+  loader.next();
+  loader.next();
 
   GroupRows<T> rows;
   const bool any = tile.queries > group * kGroupRows;
@@ -175,10 +195,10 @@ __global__ void __launch_bounds__(kThreads, 2)
     show_to_products();
     // Everyone's copies are there, and nobody's products still use the tile two before.
     __syncthreads();
-    load_next();
+    loader.next();
     const uint32_t at = stages + stage;
     if (any) rows.take(own_queries, at, at + Place::kBytes, left, lane);
-    stage = stage + kStageBytes == kStages * kStageBytes ? 0 : stage + kStageBytes;
+    stage = behind(stage);
   }
   products_wait<0>();
   settle(rows.out[0]);
