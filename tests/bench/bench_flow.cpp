@@ -300,10 +300,10 @@ void run() {
   eager.graphs = false;
   CudaFlowSolver single(half_network, eager);
   bench_solves("bf16, no graphs", single, sizes, at::kBFloat16, /*all=*/false);
-  FlowSolverOptions one_lane;
-  one_lane.side_rows = 0;
-  CudaFlowSolver in_row(half_network, one_lane);
-  bench_solves("bf16, one lane", in_row, sizes, at::kBFloat16, /*all=*/true);
+  FlowSolverOptions two_lanes;
+  two_lanes.side_rows = 8192;
+  CudaFlowSolver side_by_side(half_network, two_lanes);
+  bench_solves("bf16, two lanes", side_by_side, sizes, at::kBFloat16, /*all=*/true);
   bench_libtorch(*half, sizes, at::kBFloat16);
 
   const FlowProblem problem = random_flow_problem(sizes, 430, 400);
