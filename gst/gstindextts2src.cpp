@@ -23,6 +23,7 @@
 #include <mutex>
 
 #include "audio_slicer.h"
+#include "device_tasks.h"
 #include "engine_library.h"
 #include "errors.h"
 #include "flow_turns.h"
@@ -46,7 +47,10 @@ namespace {
 // Everything of the element that is C++.
 struct Element {
   explicit Element(GstElement* element)
-      : reporter(element), progress(element), turns(GST_BASE_SRC_PAD(element), &stream) {
+      : reporter(element),
+        progress(element),
+        devices(element),
+        turns(GST_BASE_SRC_PAD(element), &stream) {
     gst_audio_info_set_format(&info, GST_AUDIO_FORMAT_F32LE, kSampleRateHz, 1, nullptr);
   }
   Settings copy_settings() {
@@ -66,6 +70,7 @@ struct Element {
 
   Reporter reporter;
   ProgressPoster progress;
+  DeviceTasks devices;
   SpeechStream stream;
   FlowTurns turns;
   GstPadActivateModeFunction base_activate = nullptr;  // of the source pad
@@ -209,6 +214,7 @@ static bool open_library(Element& e) {
 }
 
 static void close_library(Element& e) {
+  e.devices.cancel();
   e.stream.forget_engine();
   std::lock_guard<std::mutex> lock(e.mutex);
   e.available_devices.clear();
@@ -256,6 +262,7 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     std::optional<Utterance> programme = programme_of(settings, pad_linked);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
+    options.device_event = device_event_poster(GST_ELEMENT(source));
     SessionOptions session;
     session.window = static_cast<int>(settings.prefetch);
     session.schedule = settings.schedule;
@@ -263,8 +270,9 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     e.chunk_samples = settings.buffer_duration_ns == 0 ? kNoSample : std::max<uint64_t>(samples, 1);
     e.restart_segment = false;
     e.stream.set_pad(pad_linked, /*ended=*/false);
-    e.progress.start("load");
-    e.stream.start(open_engine_library(), options, voice_options(settings), session);
+    if (settings.preload) e.progress.start("load");
+    e.stream.start(open_engine_library(), options, voice_options(settings), session,
+                   settings.preload);
     if (programme) e.stream.accept(std::move(*programme), /*may_wait=*/false);
     return static_cast<gboolean>(TRUE);
   });
@@ -561,6 +569,28 @@ static void gst_indextts2_src_uri_handler_init(gpointer iface, gpointer) {
   handler->set_uri = gst_indextts2_src_uri_set;
 }
 
+// Action signals: the answer says that the work has begun.
+
+static gboolean gst_indextts2_src_load_device(GstElement* element, const gchar* device) {
+  Element& e = element_of(element);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    return static_cast<gboolean>(device && e.devices.load(e.stream.engine(), device));
+  });
+}
+
+static gboolean gst_indextts2_src_unload_device(GstElement* element, const gchar* device) {
+  Element& e = element_of(element);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    return static_cast<gboolean>(device && e.devices.unload(e.stream.engine(), device));
+  });
+}
+
+static void add_action(GType type, const char* name, GCallback handler) {
+  g_signal_new_class_handler(name, type,
+                             static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+                             handler, nullptr, nullptr, nullptr, G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+}
+
 // Class.
 
 static void install_properties(GObjectClass* object) {
@@ -581,6 +611,9 @@ static void gst_indextts2_src_class_init(GstIndexTts2SrcClass* klass) {
   object->get_property = gst_indextts2_src_get_property;
   object->finalize = gst_indextts2_src_finalize;
   install_properties(object);
+  add_action(G_TYPE_FROM_CLASS(klass), "load-device", G_CALLBACK(gst_indextts2_src_load_device));
+  add_action(G_TYPE_FROM_CLASS(klass), "unload-device",
+             G_CALLBACK(gst_indextts2_src_unload_device));
   element->change_state = GST_DEBUG_FUNCPTR(gst_indextts2_src_change_state);
   element->send_event = GST_DEBUG_FUNCPTR(gst_indextts2_src_send_event);
   element->request_new_pad = GST_DEBUG_FUNCPTR(gst_indextts2_src_request_new_pad);

@@ -23,8 +23,9 @@ struct Settings {
   guint threads = 0;  // of one replica; 0: all cores
   guint replicas_per_device = 1;
   Precision precision = Precision::kAuto;
-  guint prefetch = 0;  // segments; 0: replicas * batch + 2
+  guint prefetch = 0;  // segments; 0: 4 * replicas * batch + 2
   gboolean warmup = TRUE;
+  gboolean preload = TRUE;
   gboolean share_pool = TRUE;
 
   // The text.
@@ -43,6 +44,7 @@ struct Settings {
   gint64 seed = -1;                    // < 0: drawn for each text
   GenerationOptions generation;        // unset: the model's own value
   std::string glossary;
+  gint priority = 0;
   guint first_segment_tokens = 0;
   guint64 segment_gap_ns = 200000000;
 

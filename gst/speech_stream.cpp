@@ -1,6 +1,7 @@
 // Life cycle of a stream and its text side; speech_pull.cpp has the sound side.
 #include "speech_stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -20,6 +21,14 @@ std::string key_of(const EngineOptions& options) {
   return key;
 }
 
+// Such an engine speaks no more; another one may find its devices again.
+bool has_no_device(const std::shared_ptr<Engine>& engine) {
+  if (!engine) return false;
+  const std::vector<DeviceStats> devices = engine->stats().devices;
+  return std::all_of(devices.begin(), devices.end(),
+                     [](const DeviceStats& device) { return device.lost; });
+}
+
 }  // namespace
 
 SpeechStream::SpeechStream() : timeline_(kKeptSeconds * kSampleRateHz) {}
@@ -29,18 +38,23 @@ double SpeechStream::now_seconds() {
 }
 
 void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engine,
-                         const VoiceOptions& voice, const SessionOptions& session) {
+                         const VoiceOptions& voice, const SessionOptions& session, bool preload) {
   std::shared_ptr<Engine> loaded, outdated;
+  const bool spent = has_no_device(this->engine());
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_key_ != key_of(engine)) outdated.swap(kept_engine_);
+    if (kept_key_ != key_of(engine) || spent) outdated.swap(kept_engine_);
     kept_key_ = key_of(engine);
     loaded = kept_engine_;
     engine_.reset();
   }
   outdated.reset();
-  auto load = EngineLoad::begin(factory, engine, voice, std::move(loaded));
+  auto begin = [&factory, engine, voice, loaded = std::move(loaded)] {
+    return EngineLoad::begin(factory, engine, voice, loaded);
+  };
+  auto load = preload ? begin() : nullptr;
   std::lock_guard<std::mutex> lock(mutex_);
+  begin_load_ = std::move(begin);
   load_ = std::move(load);
   session_options_ = session;
   started_ = true;
@@ -60,6 +74,7 @@ void SpeechStream::stop() {
     std::lock_guard<std::mutex> lock(mutex_);
     started_ = false;
     load = std::move(load_);
+    begin_load_ = nullptr;
     session = std::move(session_);
     load_.reset();
     engine_.reset();
@@ -261,6 +276,11 @@ StreamStats SpeechStream::stats() const {
   stats.waiting_bytes = script_.waiting_bytes();
   stats.engine = engine_ ? engine_ : kept_engine_;
   return stats;
+}
+
+std::shared_ptr<Engine> SpeechStream::engine() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return engine_ ? engine_ : kept_engine_;
 }
 
 }  // namespace indextts2

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -48,9 +49,10 @@ class SpeechStream {
 
   SpeechStream();
 
-  // Starts loading. An engine that was loaded before with equal options is used again.
+  // Starts loading, or with `preload` false leaves that until a text is to be spoken. An engine
+  // that was loaded before with equal options is used again, unless it has no device left.
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
-             const SessionOptions& session);
+             const SessionOptions& session, bool preload);
   // Cancels load and speech, forgets texts and sound, refuses texts. Waits for nothing.
   void stop();
   void forget_engine();
@@ -83,6 +85,7 @@ class SpeechStream {
   void seek(uint64_t position, uint64_t stop);
   uint64_t position() const;
   StreamStats stats() const;
+  std::shared_ptr<Engine> engine() const;  // null: not loaded
 
  private:
   enum class Need { kLoad, kSession, kText, kWave };
@@ -107,7 +110,8 @@ class SpeechStream {
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable texts_changed_, space_changed_;
-  std::shared_ptr<EngineLoad> load_;
+  std::function<std::shared_ptr<EngineLoad>()> begin_load_;
+  std::shared_ptr<EngineLoad> load_;     // null: not begun
   std::shared_ptr<Engine> engine_;       // in use; null: loading or stopped
   std::shared_ptr<Engine> kept_engine_;  // survives stop()
   std::string kept_key_;                 // options of kept_engine_

@@ -16,8 +16,10 @@
 #include "cuda/cuda_handles.h"
 #include "cuda/decode_memory.h"
 #include "cuda/decode_step.h"
+#include "cuda/device_turns.h"
 #include "cuda/kernels/slot_updates.h"
 #include "cuda/page_pool.h"
+#include "cuda/prefill.h"
 #include "modules/unified_voice.h"
 #include "stages/backend.h"
 
@@ -27,6 +29,7 @@ struct CudaDecodeOptions {
   DecodeStepOptions step;
   int beams = 3;          // room for as many at least; more are made room for when they come
   int64_t max_pages = 0;  // of keys and values; 0: as many as the device holds
+  std::shared_ptr<DeviceTurns> turns;  // with the flows of the device; null: none are taken
 };
 
 // Thread-safety: one thread.
@@ -82,7 +85,7 @@ class CudaDecodeBatch : public DecodeBatch {
   void make_room(int beams, int positions);
   Slot& free_slot();
   BeamSettings settings_of(Slot* slot) const;
-  at::Tensor prefill(const DecodeJob& job);
+  PrefilledPrefix prefill(const DecodeJob& job);
   void take_pages(Slot* slot, int first_page, int last_page, int beam, PageList* list);
   void give_back_pages(Slot* slot);
   bool goes_on(const Slot& slot) const;
@@ -98,7 +101,7 @@ class CudaDecodeBatch : public DecodeBatch {
   const CudaDecodeOptions options_;
   const at::Device device_;
   const c10::cuda::CUDAStream stream_, prefill_stream_, copy_stream_;
-  KvCache cache_;  // of the segment that is being admitted
+  std::unique_ptr<Prefill> prefill_;
   CudaEvent caller_ready_, prefix_ready_, prefix_copied_, copied_;
   PagePool pages_;
   std::unique_ptr<DecodeMemory> memory_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "cuda/device_turns.h"
 #include "cuda/flow_graphs.h"
 #include "cuda/flow_layout.h"
 #include "cuda/flow_network.h"
@@ -22,6 +23,7 @@ namespace indextts2 {
 struct FlowSolverOptions {
   bool graphs = true;         // false: every launch by itself
   int64_t pack_rows = 18432;  // rows of the transformer in one batch; a longer segment goes alone
+  std::shared_ptr<DeviceTurns> turns;  // with the decoding of the device; null: none are taken
 };
 
 // A segment's mel has the same bits alone and beside others, by graph and by single launches.
@@ -34,8 +36,9 @@ class CudaFlowSolver : public FlowSolver {
 
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop) override;
 
-  // Makes the graphs that segments of these sizes need, so that their first solve does not.
-  void warm_up(int64_t prompt_frames, int64_t generated_frames, const FlowOptions& options);
+  // Makes the memory and the graph that a segment of these sizes needs.
+  void warm_up(int64_t prompt_frames, int64_t generated_frames,
+               const FlowOptions& options) override;
 
  private:
   struct Pack;
@@ -47,6 +50,7 @@ class CudaFlowSolver : public FlowSolver {
 
   const std::shared_ptr<const FlowNetwork> network_;
   const FlowSolverOptions options_;
+  int multiprocessors_ = 0;
   std::unique_ptr<MatrixProducts> products_;
   std::unique_ptr<FlowWorkspace> workspace_;
   std::map<int64_t, FlowTimes> times_;  // by number of steps
