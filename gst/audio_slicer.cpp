@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "indextts2/engine.h"
+#include "speech_meta.h"
 
 namespace indextts2 {
 namespace {
@@ -56,6 +57,7 @@ GstBuffer* make_buffer(const Chunk& chunk, GstAudioFormat format) {
   GST_BUFFER_PTS(buffer) = time_of_sample(chunk.first_sample);
   GST_BUFFER_DURATION(buffer) =
       time_of_sample(chunk.first_sample + chunk.count) - GST_BUFFER_PTS(buffer);
+  if (chunk.info) add_speech_meta(buffer, *chunk.info, chunk.offset, chunk.count);
   return buffer;
 }
 

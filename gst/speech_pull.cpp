@@ -278,7 +278,8 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
     notices->push_back(std::move(notice));
   }
   if (!again) {
-    timeline_.append(number, wave.segment, text.utterance->gap_samples, std::move(wave.samples));
+    SharedInfo info = segment_info(wave, number + 1, *text.utterance);
+    timeline_.append(number, text.utterance->gap_samples, std::move(wave.samples), std::move(info));
     feed_ = timeline_.size();
     return;
   }

@@ -26,34 +26,35 @@ std::string bytes_of(GstBuffer* buffer) {
 
 }  // namespace
 
-TextPad::TextPad(TextPadHost host, GstPadTemplate* pad_template) : host_(std::move(host)) {
-  pad_ = gst_pad_new_from_template(pad_template, "sink");
-  gst_object_ref_sink(pad_);
-  gst_pad_set_element_private(pad_, this);
-  gst_pad_set_chain_function(pad_, GST_DEBUG_FUNCPTR(on_chain));
-  gst_pad_set_event_function(pad_, GST_DEBUG_FUNCPTR(on_event));
-  gst_pad_set_query_function(pad_, GST_DEBUG_FUNCPTR(on_query));
-  gst_pad_set_activatemode_function(pad_, GST_DEBUG_FUNCPTR(on_activate));
+GstPad* TextPad::create(TextPadHost host, GstPadTemplate* pad_template) {
+  GstPad* const pad = gst_pad_new_from_template(pad_template, "sink");
+  gst_object_ref_sink(pad);
+  auto* const self = new TextPad(std::move(host), pad);
+  gst_pad_set_element_private(pad, self);
+  g_object_weak_ref(
+      G_OBJECT(pad), [](gpointer data, GObject*) { delete static_cast<TextPad*>(data); }, self);
+  gst_pad_set_chain_function(pad, GST_DEBUG_FUNCPTR(on_chain));
+  gst_pad_set_event_function(pad, GST_DEBUG_FUNCPTR(on_event));
+  gst_pad_set_query_function(pad, GST_DEBUG_FUNCPTR(on_query));
+  gst_pad_set_activatemode_function(pad, GST_DEBUG_FUNCPTR(on_activate));
   // No link across the element: the defaults would send upstream's events and queries through.
   gst_pad_set_iterate_internal_links_function(
-      pad_, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
-  g_signal_connect(pad_, "linked", G_CALLBACK(on_linked), this);
-  g_signal_connect(pad_, "unlinked", G_CALLBACK(on_unlinked), this);
+      pad, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
+  g_signal_connect(pad, "linked", G_CALLBACK(on_linked), self);
+  g_signal_connect(pad, "unlinked", G_CALLBACK(on_unlinked), self);
+  return pad;
 }
 
-TextPad::~TextPad() {
-  g_signal_handlers_disconnect_by_data(pad_, this);
-  gst_pad_set_element_private(pad_, nullptr);
-  gst_object_unref(pad_);
+void TextPad::tell_linked(bool linked) {
+  GstObject* const parent = gst_pad_get_parent(pad_);  // keeps the host
+  if (!parent) return;
+  host_.stream->set_pad(linked, /*ended=*/false);
+  gst_object_unref(parent);
 }
 
-void TextPad::on_linked(GstPad*, GstPad*, TextPad* self) {
-  self->host_.stream->set_pad(/*linked=*/true, /*ended=*/false);
-}
+void TextPad::on_linked(GstPad*, GstPad*, TextPad* self) { self->tell_linked(true); }
 
-void TextPad::on_unlinked(GstPad*, GstPad*, TextPad* self) {
-  self->host_.stream->set_pad(/*linked=*/false, /*ended=*/false);
-}
+void TextPad::on_unlinked(GstPad*, GstPad*, TextPad* self) { self->tell_linked(false); }
 
 gboolean TextPad::on_activate(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;

@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "errors.h"
@@ -24,18 +25,18 @@ struct TextPadHost {
   std::function<gboolean(GstEvent*)> forward;  // other out-of-band events (taken) downstream
 };
 
-// Thread-safety: the pad's own locks; link state from any thread.
+// Lives exactly as long as its pad: a pad function may still run while the element gives the pad
+// up. The host is used only while the pad has a parent. Thread-safety: the pad's own locks; link
+// state from any thread.
 class TextPad {
  public:
-  TextPad(TextPadHost host,
-          GstPadTemplate* pad_template);  // an inactive pad, not yet in an element
-  ~TextPad();
+  // An inactive pad, not yet in an element, as a full reference.
+  static GstPad* create(TextPadHost host, GstPadTemplate* pad_template);
   TextPad(const TextPad&) = delete;
 
-  GstPad* pad() const { return pad_; }
-  bool linked() const { return gst_pad_is_linked(pad_); }
-
  private:
+  TextPad(TextPadHost host, GstPad* pad) : host_(std::move(host)), pad_(pad) {}
+  bool linked() const { return gst_pad_is_linked(pad_); }
   static GstFlowReturn on_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer);
   static gboolean on_event(GstPad* pad, GstObject* parent, GstEvent* event);
   static gboolean on_query(GstPad* pad, GstObject* parent, GstQuery* query);
@@ -43,6 +44,7 @@ class TextPad {
   static void on_linked(GstPad* pad, GstPad* peer, TextPad* self);
   static void on_unlinked(GstPad* pad, GstPad* peer, TextPad* self);
 
+  void tell_linked(bool linked);
   GstFlowReturn take_buffer(GstBuffer* buffer);
   GstFlowReturn submit(std::vector<std::string> texts);
   gboolean take_event(GstEvent* event);
@@ -50,7 +52,7 @@ class TextPad {
   void reset();
 
   const TextPadHost host_;
-  GstPad* pad_;  // owned
+  GstPad* const pad_;  // owns this
   // Under the pad's stream lock.
   UtteranceCutter cutter_;
   bool is_markup_ = false;

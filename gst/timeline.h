@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include "segment_info.h"
+
 namespace indextts2 {
 
 using Samples = std::shared_ptr<const std::vector<float>>;
@@ -18,6 +20,7 @@ struct Chunk {
   size_t count = 0;
   Samples samples;    // null: silence
   size_t offset = 0;  // of the piece in *samples
+  SharedInfo info;    // of the segment that `samples` are; null: silence
 };
 
 // One segment in the stream: `gap` silent samples, then `count` spoken ones.
@@ -28,6 +31,7 @@ struct Record {
   uint64_t gap = 0;
   uint64_t count = 0;
   Samples samples;  // null: not kept
+  SharedInfo info;
   uint64_t end() const { return start + gap + count; }
 };
 
@@ -47,7 +51,7 @@ class Timeline {
   size_t find(uint64_t position) const;
 
   // Appends the sound of a segment. The first record has no gap.
-  void append(size_t text, int segment, uint64_t gap, std::vector<float> samples);
+  void append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info);
   // Gives record `index` its sound again; other lengths are cut or filled with silence.
   void refill(size_t index, std::vector<float> samples);
 

@@ -9,7 +9,8 @@ setup_log="$project_root/build-setup.log"
 debian_packages=(
   g++ meson ninja-build pkg-config python3 python3-venv xz-utils
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
-  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-alsa gstreamer1.0-pulseaudio
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-x
+  gstreamer1.0-alsa gstreamer1.0-pulseaudio
   libsentencepiece-dev libfst-dev libutf8proc-dev libsoxr-dev libsndfile1-dev libyaml-cpp-dev nlohmann-json3-dev
   libgtest-dev
 )

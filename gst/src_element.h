@@ -1,0 +1,64 @@
+// The parts of indextts2src that are C++, shared by the files of its class.
+#pragma once
+
+#include <gst/audio/audio.h>
+#include <gst/base/gstbasesrc.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "errors.h"
+#include "flow_turns.h"
+#include "notices.h"
+#include "settings.h"
+#include "speech_stream.h"
+#include "text_pad.h"
+
+namespace indextts2 {
+
+// Everything of the element that is C++.
+struct Element {
+  explicit Element(GstElement* element);
+  ~Element() { gst_clear_object(&text_pad); }
+  Element(const Element&) = delete;
+  Settings copy_settings();
+  GstAudioInfo copy_info();
+
+  std::mutex mutex;  // guards the next four
+  Settings settings;
+  GstAudioInfo info;
+  std::string available_devices;
+  GstPad* text_pad = nullptr;  // a reference; null: not requested
+
+  Reporter reporter;
+  ProgressPoster progress;
+  SpeechStream stream;
+  FlowTurns turns;
+  GstPadActivateModeFunction base_activate = nullptr;  // of the source pad
+  std::atomic<guint64> chunk_samples{441};
+  std::atomic<bool> restart_segment{false};  // a flush has reset the running time
+};
+
+// `self`: a GstIndexTts2Src.
+Element& element_of(gpointer self);
+gpointer src_base_class();  // the class above ours
+
+// Virtual functions of sound, seeking, events and queries (src_flow.cpp).
+void src_flow_class_init(GstBaseSrcClass* source);
+gboolean src_send_event(GstElement* element, GstEvent* event);
+// Takes over the source pad's activation and watches its events.
+void src_flow_init(GstBaseSrc* source);
+// The peer's pad of `sink` while it is linked, as a reference; else null.
+GstPad* linked_text_pad(Element& e);
+
+// The request pad (src_pads.cpp).
+GstPad* src_request_pad(GstElement* element, GstPadTemplate* pad_template, const gchar* name,
+                        const GstCaps* caps);
+void src_release_pad(GstElement* element, GstPad* pad);
+
+// GstURIHandler (src_uri.cpp).
+void src_uri_handler_init(gpointer iface, gpointer data);
+
+}  // namespace indextts2
