@@ -41,6 +41,7 @@ const std::vector<Property>& properties() {
   static const std::vector<Property>* const rows = [] {
     auto* all = new std::vector<Property>;
     add_stream_properties(all);
+    add_live_properties(all);
     add_speech_properties(all);
     return all;
   }();
@@ -51,6 +52,9 @@ const std::vector<Property>& properties() {
 guint uri_id() { return static_cast<guint>(properties().size()) + 1; }
 guint stats_id() { return uri_id() + 1; }
 guint available_devices_id() { return uri_id() + 2; }
+guint state_id() { return uri_id() + 3; }
+guint queued_id() { return uri_id() + 4; }
+guint current_id() { return uri_id() + 5; }
 
 GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS,
@@ -80,7 +84,13 @@ Element& element_of(gpointer self) { return *GST_INDEXTTS2_SRC(self)->element; }
 gpointer src_base_class() { return parent_class; }
 
 Element::Element(GstElement* element)
-    : reporter(element), progress(element), turns(GST_BASE_SRC_PAD(element), &stream) {
+    : reporter(element),
+      progress(element),
+      live([this, element](const std::vector<Notice>& notices) {
+        post_notices(GST_BASE_SRC(element), *this, notices);
+      }),
+      turns(GST_BASE_SRC_PAD(element), &stream),
+      clock(element) {
   gst_audio_info_set_format(&info, GST_AUDIO_FORMAT_F32LE, kSampleRateHz, 1, nullptr);
 }
 
@@ -99,18 +109,23 @@ GstAudioInfo Element::copy_info() {
 // Texts.
 
 // A text that comes while the stream runs; before that it is only a setting.
-static void append_text(Element& e, const Settings& settings) {
+static void append_text(GstBaseSrc* source, Element& e, const Settings& settings) {
   if (!settings.text || settings.text->empty()) return;
   const size_t bytes = settings.text->size();
-  switch (e.stream.accept(make_utterance(settings, *settings.text, /*from_pad=*/false),
-                          /*may_wait=*/false)) {
-    case SpeechStream::Accepted::kFull:
+  uint64_t id = 0;
+  std::vector<Notice> notices;
+  const SpeechFlow::Accepted accepted =
+      e.flow().accept(make_utterance(settings, *settings.text, /*from_pad=*/false),
+                      /*may_wait=*/false, &id, &notices);
+  post_notices(source, e, notices);
+  switch (accepted) {
+    case SpeechFlow::Accepted::kFull:
       e.reporter.warning({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT},
                          "A text of " + std::to_string(bytes) +
                              " bytes was refused: " + std::to_string(settings.max_text_bytes) +
                              " bytes (max-text-bytes) may wait. Set it again later.");
       break;
-    case SpeechStream::Accepted::kEnded:
+    case SpeechFlow::Accepted::kEnded:
       e.reporter.warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED},
                          "A text of " + std::to_string(bytes) +
                              " bytes was refused: the stream has ended. Send a flushing seek, or "
@@ -140,10 +155,11 @@ static void gst_indextts2_src_set_property(GObject* object, guint id, const GVal
       }
       now = e.settings;
     }
-    e.stream.set_max_text_bytes(now.max_text_bytes);
-    e.stream.set_skip_errors(now.on_error == OnError::kSkip);
-    if (!g_strcmp0(spec->name, "schedule")) e.stream.set_schedule(now.schedule);
-    if (!g_strcmp0(spec->name, "text")) append_text(e, now);
+    e.flow().configure(flow_settings(now));
+    if (!g_strcmp0(spec->name, "latency") && e.is_live) {
+      gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+    }
+    if (!g_strcmp0(spec->name, "text")) append_text(GST_BASE_SRC(object), e, now);
     return true;
   });
 }
@@ -158,7 +174,13 @@ static void gst_indextts2_src_get_property(GObject* object, guint id, GValue* va
       std::string uri = get_uri(settings);
       g_value_set_string(value, uri.empty() ? nullptr : uri.c_str());
     } else if (id == stats_id()) {
-      g_value_take_boxed(value, make_stats(e.stream.stats(), settings));
+      g_value_take_boxed(value, make_stats(e.flow().stats(), settings));
+    } else if (id == state_id()) {
+      g_value_set_enum(value, static_cast<gint>(flow_state(e.flow().stats())));
+    } else if (id == queued_id()) {
+      g_value_set_uint(value, static_cast<guint>(e.flow().stats().waiting_texts));
+    } else if (id == current_id()) {
+      g_value_set_uint64(value, e.flow().stats().current);
     } else if (id == available_devices_id()) {
       std::lock_guard<std::mutex> lock(e.mutex);
       g_value_set_string(value, e.available_devices.c_str());
@@ -192,6 +214,7 @@ static bool open_library(Element& e) {
 
 static void close_library(Element& e) {
   e.stream.forget_engine();
+  e.live.forget_engine();
   std::lock_guard<std::mutex> lock(e.mutex);
   e.available_devices.clear();
 }
@@ -204,8 +227,14 @@ static GstStateChangeReturn gst_indextts2_src_change_state(GstElement* element,
     if (!open_library(e)) return GST_STATE_CHANGE_FAILURE;
   } else if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     e.reporter.rearm();
+    e.is_live = e.copy_settings().is_live;
+    gst_base_src_set_live(GST_BASE_SRC(element), e.is_live);
+  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) {
+    e.clock.set_playing(true);
+  } else if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) {
+    e.clock.set_playing(false);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    e.stream.set_pad_flushing(true);  // first of all: chain() may wait for space
+    e.flow().set_pad_flushing(true);  // first of all: chain() may wait for space
   }
   GstStateChangeReturn result = GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
@@ -232,7 +261,8 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     GstPad* text_pad = linked_text_pad(e);
     const bool pad_linked = text_pad != nullptr;
     gst_clear_object(&text_pad);
-    std::optional<Utterance> programme = programme_of(settings, pad_linked);
+    std::optional<Utterance> programme =
+        programme_of(settings, pad_linked || settings.keep_alive || settings.is_live);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
     SessionOptions session;
@@ -241,10 +271,16 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     const uint64_t samples = samples_in(settings.buffer_duration_ns);
     e.chunk_samples = settings.buffer_duration_ns == 0 ? kNoSample : std::max<uint64_t>(samples, 1);
     e.restart_segment = false;
-    e.stream.set_pad(pad_linked, /*ended=*/false);
+    if (e.is_live) start_live(e, settings);
+    e.flow().configure(flow_settings(settings));
+    e.flow().set_pad(pad_linked, /*ended=*/false);
     e.progress.start("load");
-    e.stream.start(open_engine_library(), options, voice_options(settings), session);
-    if (programme) e.stream.accept(std::move(*programme), /*may_wait=*/false);
+    e.flow().start(open_engine_library(), options, voice_options(settings), session);
+    if (!programme) return static_cast<gboolean>(TRUE);
+    uint64_t id = 0;
+    std::vector<Notice> notices;
+    e.flow().accept(std::move(*programme), /*may_wait=*/false, &id, &notices);
+    post_notices(source, e, notices);
     return static_cast<gboolean>(TRUE);
   });
 }
@@ -252,7 +288,9 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
 static gboolean gst_indextts2_src_stop(GstBaseSrc* source) {
   Element& e = element_of(source);
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
-    e.stream.stop();
+    std::vector<Notice> notices;
+    e.flow().stop(&notices);
+    post_notices(source, e, notices);
     e.progress.cancel();
     return static_cast<gboolean>(TRUE);
   });
@@ -261,7 +299,8 @@ static gboolean gst_indextts2_src_stop(GstBaseSrc* source) {
 static gboolean gst_indextts2_src_unlock(GstBaseSrc* source) {
   Element& e = element_of(source);
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
-    e.stream.unlock();
+    e.clock.unlock();
+    e.flow().unlock();
     return static_cast<gboolean>(TRUE);
   });
 }
@@ -269,7 +308,8 @@ static gboolean gst_indextts2_src_unlock(GstBaseSrc* source) {
 static gboolean gst_indextts2_src_unlock_stop(GstBaseSrc* source) {
   Element& e = element_of(source);
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
-    e.stream.unlock_stop();
+    e.clock.unlock_stop();
+    e.flow().unlock_stop();
     return static_cast<gboolean>(TRUE);
   });
 }
@@ -282,6 +322,19 @@ static void install_properties(GObjectClass* object) {
   g_object_class_install_property(object, uri_id(), uri_spec());
   g_object_class_install_property(object, stats_id(), stats_spec());
   g_object_class_install_property(object, available_devices_id(), available_devices_spec());
+  const auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property(
+      object, state_id(),
+      g_param_spec_enum("state", nullptr, "What the element is doing", flow_state_type(),
+                        static_cast<gint>(FlowState::kStopped), read_only));
+  g_object_class_install_property(
+      object, queued_id(),
+      g_param_spec_uint("queued", nullptr, "Texts accepted and not yet spoken to their end", 0,
+                        G_MAXUINT, 0, read_only));
+  g_object_class_install_property(
+      object, current_id(),
+      g_param_spec_uint64("current-utterance", nullptr, "Id of the text that sounds, 0: none", 0,
+                          G_MAXUINT64, 0, read_only));
 }
 
 static void gst_indextts2_src_class_init(GstIndexTts2SrcClass* klass) {
@@ -295,6 +348,7 @@ static void gst_indextts2_src_class_init(GstIndexTts2SrcClass* klass) {
   object->get_property = gst_indextts2_src_get_property;
   object->finalize = gst_indextts2_src_finalize;
   install_properties(object);
+  add_control_signals(G_TYPE_FROM_CLASS(klass));
   element->change_state = GST_DEBUG_FUNCPTR(gst_indextts2_src_change_state);
   element->send_event = GST_DEBUG_FUNCPTR(src_send_event);
   element->request_new_pad = GST_DEBUG_FUNCPTR(src_request_pad);
@@ -314,7 +368,7 @@ static void gst_indextts2_src_class_init(GstIndexTts2SrcClass* klass) {
 
 static void gst_indextts2_src_init(GstIndexTts2Src* self) {
   self->element = new Element(GST_ELEMENT(self));
-  self->element->stream.set_max_text_bytes(Settings().max_text_bytes);
+  self->element->flow().configure(flow_settings(Settings()));
   gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
   src_flow_init(GST_BASE_SRC(self));
 }

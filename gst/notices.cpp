@@ -4,6 +4,9 @@
 #include <utility>
 
 #include "audio_slicer.h"
+#include "engine_load.h"
+#include "event_messages.h"
+#include "src_element.h"
 
 namespace indextts2 {
 namespace {
@@ -56,18 +59,29 @@ void ProgressPoster::post(GstProgressType type, const std::string& text, int per
   gst_element_post_message(element_, message);
 }
 
-void post_notices(GstBaseSrc* source, Reporter& reporter, ProgressPoster& progress,
-                  const std::vector<Notice>& notices) {
+void post_notices(GstBaseSrc* source, Element& e, const std::vector<Notice>& notices) {
+  if (notices.empty()) return;
+  const bool post_events = e.copy_settings().post_messages;
   for (const Notice& notice : notices) {
     switch (notice.kind) {
       case Notice::Kind::kWarning:
-        reporter.warning(*notice.error);
+        e.reporter.warning(*notice.error);
+        break;
+      case Notice::Kind::kError:
+        e.progress.fail();
+        e.reporter.error(*notice.error);
         break;
       case Notice::Kind::kProgress:
-        progress.step(notice.progress);
+        e.progress.step(notice.progress);
+        break;
+      case Notice::Kind::kLoaded:
+        e.progress.finish();
         break;
       case Notice::Kind::kDuration:
         set_duration(source, notice.samples);
+        break;
+      case Notice::Kind::kEvent:
+        if (post_events) post_event(source, notice.event);
         break;
     }
   }

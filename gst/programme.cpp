@@ -6,14 +6,14 @@
 
 namespace indextts2 {
 
-std::optional<Utterance> programme_of(const Settings& settings, bool pad_linked) {
+std::optional<Utterance> programme_of(const Settings& settings, bool may_lack) {
   const bool has_text = settings.text && !settings.text->empty();
   const bool has_location = settings.location && !settings.location->empty();
   if (has_text && has_location) {
     throw Error(ErrorCode::kSettings, "text and location are both set; set one of them.");
   }
   if (!has_text && !has_location) {
-    if (pad_linked) return std::nullopt;
+    if (may_lack) return std::nullopt;
     throw Error(ErrorCode::kSettings,
                 "There is nothing to speak: set text or location, or link the sink pad.");
   }

@@ -82,6 +82,7 @@ VoiceOptions voice_options(const Settings& settings) {
 Utterance make_utterance(const Settings& settings, std::string text, bool from_pad) {
   Utterance utterance;
   utterance.from_pad = from_pad;
+  if (!from_pad) utterance.queue_mode = settings.queue_mode;
   utterance.gap_samples = samples_in(settings.segment_gap_ns);
   utterance.voice = voice_options(settings);
   utterance.options.generation = settings.generation;

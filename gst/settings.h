@@ -12,6 +12,10 @@
 namespace indextts2 {
 
 enum class OnError { kFail, kSkip };
+enum class IdleMode { kAuto, kBlock, kGap, kSilence };
+enum class Timing { kAuto, kCue, kAsap };
+enum class Overflow { kClip, kOverlap, kShift, kCompress };
+enum class QueueMode { kAppend, kReplacePending, kInterrupt };
 
 // Copied under the element's settings mutex, then used; a default here is the default of the
 // property.
@@ -31,7 +35,19 @@ struct Settings {
   std::optional<std::string> text;
   std::optional<std::string> location;  // path or file:// URI
   guint max_text_bytes = 1 << 20;       // 0: no limit
+  guint max_utterances = 256;           // 0: no limit
   OnError on_error = OnError::kFail;
+  QueueMode queue_mode = QueueMode::kAppend;
+
+  // Time.
+  gboolean is_live = FALSE;
+  gboolean keep_alive = FALSE;
+  IdleMode idle_mode = IdleMode::kAuto;
+  guint64 latency_ns = 0;
+  guint64 lead_time_ns = 0;
+  gint64 max_lateness_ns = -1;
+  guint64 fade_out_ns = 10000000;
+  gboolean post_messages = TRUE;
 
   // How a text is spoken: copied for each text when it is accepted.
   std::string voice;  // empty: the model's first prompt
@@ -58,7 +74,14 @@ struct Utterance {
   uint64_t gap_samples =
       0;  // silence before each of its segments, except at the start of the stream
   bool from_pad = false;
-  std::optional<Error> error;  // it cannot be spoken: told when its turn comes
+  // In live mode.
+  int priority = 0;  // higher ones interrupt lower ones
+  QueueMode queue_mode = QueueMode::kAppend;
+  uint64_t not_before = 0;      // sample of the stream
+  std::optional<uint64_t> ttl;  // samples from acceptance or not_before on
+  bool resume = true;           // after an interruption; else it is given up
+  std::string user_data;        // given back in its messages
+  std::optional<Error> error;   // it cannot be spoken: told when its turn comes
 };
 
 // The first voice and model of `settings` as the engine takes them. Throws Error{kSettings}.

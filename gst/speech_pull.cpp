@@ -42,6 +42,9 @@ std::optional<SpeechStream::Pull> SpeechStream::serve(uint64_t limit, Chunk* chu
   if (cursor_ < stop_ && timeline_.read(cursor_, std::min(limit, stop_ - cursor_), chunk)) {
     cursor_ += chunk->count;
     stats_.samples += chunk->count;
+    if (chunk->info) {
+      announcer_.sound(chunk->info, chunk->offset, chunk->count, chunk->first_sample, notices);
+    }
     if (stats_.first_audio_seconds < 0) {
       stats_.first_audio_seconds = now_seconds() - start_seconds_;
     }
@@ -82,8 +85,9 @@ bool SpeechStream::tell_unspeakable(std::vector<Notice>* notices) {
     script_.release(script_.next_end++);
     script_.next_push = std::max(script_.next_push, script_.next_end);
     space_changed_.notify_all();
+    announcer_.end(script_.next_end, text.cancelled ? "cancelled" : "error", cursor_, notices);
     if (!tell) continue;
-    if (!skip_errors_) throw error;
+    if (!settings_.skip_errors) throw error;
     Notice notice;
     notice.error = error;
     notices->push_back(std::move(notice));
@@ -269,12 +273,7 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
   const bool again = feed_ < timeline_.size();
   if (wave.capped && !again) {
     Notice notice;
-    notice.error =
-        Error(ErrorCode::kSynthesis,
-              "Segment " + std::to_string(wave.segment) + " of text " + std::to_string(number + 1) +
-                  " was cut at max-mel-tokens; shorten max-segment-tokens or raise it.");
-    notice.error->text_id = number + 1;
-    notice.error->segment = wave.segment;
+    notice.error = capped_error(number + 1, wave.segment);
     notices->push_back(std::move(notice));
   }
   if (!again) {
@@ -312,6 +311,7 @@ void SpeechStream::end_text(std::vector<Notice>* notices) {
     notices->push_back(std::move(notice));
     text.told = true;
   }
+  announcer_.end(number + 1, text.heard && !text.told ? "done" : "error", cursor_, notices);
   if (pad_linked_) forget_history();
   space_changed_.notify_all();
 }
@@ -327,7 +327,10 @@ void SpeechStream::handle_error(const Error& error, std::vector<Notice>* notices
   Error told = error;
   told.text_id = number + 1;
   const bool known = std::exchange(text.told, true);
-  if (!skip_errors_) throw told;
+  if (!settings_.skip_errors) {
+    announcer_.end(number + 1, "error", cursor_, notices);
+    throw told;
+  }
   if (known || text.cancelled) return;
   Notice notice;
   notice.error = std::move(told);

@@ -1,7 +1,6 @@
 // Life cycle of a stream and its text side; speech_pull.cpp has the sound side.
 #include "speech_stream.h"
 
-#include <chrono>
 #include <utility>
 
 namespace indextts2 {
@@ -9,32 +8,17 @@ namespace {
 
 constexpr uint64_t kKeptSeconds = 600;  // of sound, for seeking back without speaking again
 
-// Equal for options that open the same engine.
-std::string key_of(const EngineOptions& options) {
-  std::string key = options.model_dir + '\n';
-  for (const std::string& device : options.devices) key += device + ',';
-  for (int value : {options.replicas_per_device, static_cast<int>(options.precision),
-                    options.threads, static_cast<int>(options.share_pool)}) {
-    key += '\n' + std::to_string(value);
-  }
-  return key;
-}
-
 }  // namespace
 
 SpeechStream::SpeechStream() : timeline_(kKeptSeconds * kSampleRateHz) {}
-
-double SpeechStream::now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engine,
                          const VoiceOptions& voice, const SessionOptions& session) {
   std::shared_ptr<Engine> loaded, outdated;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_key_ != key_of(engine)) outdated.swap(kept_engine_);
-    kept_key_ = key_of(engine);
+    if (kept_key_ != engine_key(engine)) outdated.swap(kept_engine_);
+    kept_key_ = engine_key(engine);
     loaded = kept_engine_;
     engine_.reset();
   }
@@ -53,12 +37,13 @@ void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engi
   stats_ = StreamStats();
 }
 
-void SpeechStream::stop() {
+void SpeechStream::stop(std::vector<Notice>* notices) {
   std::shared_ptr<EngineLoad> load;
   std::shared_ptr<Session> session;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     started_ = false;
+    announcer_.drop_all("shutdown", cursor_, notices);
     load = std::move(load_);
     session = std::move(session_);
     load_.reset();
@@ -82,21 +67,16 @@ void SpeechStream::forget_engine() {
 }
 
 bool SpeechStream::waits_for_space(size_t bytes) const {
-  return max_text_bytes_ > 0 && bytes > 0 && script_.waiting_bytes() + bytes > max_text_bytes_;
+  const size_t most_bytes = settings_.max_text_bytes, most_texts = settings_.max_utterances;
+  if (most_texts > 0 && script_.size() - script_.next_end >= most_texts) return true;
+  return most_bytes > 0 && bytes > 0 && script_.waiting_bytes() + bytes > most_bytes;
 }
 
-bool SpeechStream::refuse_too_long(Utterance* utterance) const {
-  const size_t bytes = utterance->text.size();
-  if (max_text_bytes_ == 0 || bytes <= max_text_bytes_) return false;
-  utterance->error =
-      Error(ErrorCode::kTextTooLong,
-            "A text of " + std::to_string(bytes) + " bytes is above the limit max-text-bytes=" +
-                std::to_string(max_text_bytes_) + "; raise it or cut the text.");
-  utterance->text.clear();
-  return true;
-}
-
-SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait) {
+SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait, uint64_t* id,
+                                            std::vector<Notice>* notices) {
+  if (utterance.queue_mode != QueueMode::kAppend) {
+    cancel_all(utterance.queue_mode == QueueMode::kInterrupt, notices);
+  }
   {
     std::unique_lock<std::mutex> lock(mutex_);
     auto refusal = [&]() -> std::optional<Accepted> {
@@ -106,12 +86,15 @@ SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait) 
       return std::nullopt;
     };
     // The limit may be lowered meanwhile: for a text above it there would never be space.
-    while (!refusal() && !refuse_too_long(&utterance) && waits_for_space(utterance.text.size())) {
+    while (!refusal() && !refuse_too_long(settings_.max_text_bytes, &utterance) &&
+           waits_for_space(utterance.text.size())) {
       if (!may_wait) return Accepted::kFull;
       space_changed_.wait(lock);
     }
     if (auto refused = refusal()) return *refused;
     script_.add(std::move(utterance));
+    *id = script_.size();
+    announcer_.queued(*id, script_.at(*id - 1).utterance, notices);
     ++stats_.texts_accepted;
     texts_changed_.notify_all();
   }
@@ -159,25 +142,17 @@ void SpeechStream::push_texts() {
   }
 }
 
-void SpeechStream::set_max_text_bytes(size_t bytes) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  max_text_bytes_ = bytes;
-  space_changed_.notify_all();
-}
-
-void SpeechStream::set_skip_errors(bool skip) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  skip_errors_ = skip;
-}
-
-void SpeechStream::set_schedule(Schedule schedule) {
+void SpeechStream::configure(const FlowSettings& settings) {
   std::shared_ptr<Session> session;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    session_options_.schedule = schedule;
-    session = session_;
+    settings_ = settings;
+    if (session_options_.schedule != settings.schedule) session = session_;
+    session_options_.schedule = settings.schedule;
+    space_changed_.notify_all();
+    texts_changed_.notify_all();
   }
-  if (session) session->set_schedule(schedule);
+  if (session) session->set_schedule(settings.schedule);
 }
 
 void SpeechStream::set_pad(bool linked, bool ended) {
@@ -191,32 +166,6 @@ void SpeechStream::set_pad_flushing(bool flushing) {
   std::lock_guard<std::mutex> lock(mutex_);
   pad_flushing_ = flushing;
   space_changed_.notify_all();
-}
-
-void SpeechStream::cancel_pad_texts() {
-  std::shared_ptr<Session> session;
-  std::vector<uint64_t> ids;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    session = session_;
-    for (size_t number = script_.first(); number < script_.size(); ++number) {
-      ScriptText& text = script_.at(number);
-      if (!text.utterance->from_pad) continue;
-      text.cancelled = true;
-      script_.release(number);
-      if (number >= script_.next_end && text.session_id != 0) ids.push_back(text.session_id);
-    }
-    // What is left of the record being played goes too, if it is the pad's.
-    size_t playing = timeline_.find(cursor_);
-    if (playing < timeline_.size() && script_.at(timeline_.at(playing).text).cancelled) {
-      timeline_.restart(cursor_);
-      feed_ = timeline_.size();
-      history_complete_ = false;
-    }
-    space_changed_.notify_all();
-    texts_changed_.notify_all();
-  }
-  for (uint64_t id : ids) session->cancel(id);
 }
 
 void SpeechStream::drain() {
@@ -258,6 +207,10 @@ StreamStats SpeechStream::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   StreamStats stats = stats_;
   stats.waiting_texts = script_.size() - script_.next_end;
+  stats.current = announcer_.current();
+  stats.loading = started_ && !engine_;
+  stats.started = started_;
+  stats.ended = ended_;
   stats.waiting_bytes = script_.waiting_bytes();
   stats.engine = engine_ ? engine_ : kept_engine_;
   return stats;

@@ -8,9 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "errors.h"
 #include "flow_turns.h"
+#include "live_clock.h"
+#include "live_stream.h"
 #include "notices.h"
 #include "settings.h"
 #include "speech_stream.h"
@@ -35,10 +38,20 @@ struct Element {
   Reporter reporter;
   ProgressPoster progress;
   SpeechStream stream;
+  LiveStream live;
+  std::atomic<bool> is_live{false};  // constant above READY
+  // The one of the two that is in use.
+  SpeechFlow& flow() { return is_live ? static_cast<SpeechFlow&>(live) : stream; }
   FlowTurns turns;
+  LiveClock clock;
   GstPadActivateModeFunction base_activate = nullptr;  // of the source pad
   std::atomic<guint64> chunk_samples{441};
   std::atomic<bool> restart_segment{false};  // a flush has reset the running time
+  // Of live mode; the streaming thread's.
+  bool live_begun = false;    // a buffer has gone out
+  bool live_resync = false;   // PLAYING again: go on at the running time
+  bool live_discont = false;  // of the next buffer
+  IdleMode live_idle = IdleMode::kSilence;
 };
 
 // `self`: a GstIndexTts2Src.
@@ -52,6 +65,19 @@ gboolean src_send_event(GstElement* element, GstEvent* event);
 void src_flow_init(GstBaseSrc* source);
 // The peer's pad of `sink` while it is linked, as a reference; else null.
 GstPad* linked_text_pad(Element& e);
+
+// Posts in order, with no lock held; a duration also becomes the answer to DURATION queries.
+void post_notices(GstBaseSrc* source, Element& e, const std::vector<Notice>& notices);
+
+// Live mode (src_live.cpp). *notices: what is to be posted even when this throws.
+GstFlowReturn create_live(GstBaseSrc* source, Element& e, GstBuffer** buffer,
+                          std::vector<Notice>* notices);
+void start_live(Element& e, const Settings& settings);
+
+// Action signals, and the custom events that do the same (src_control.cpp).
+void add_control_signals(GType type);
+// False: not one of ours.
+bool take_control_event(GstElement* element, GstEvent* event, gboolean* answer);
 
 // The request pad (src_pads.cpp).
 GstPad* src_request_pad(GstElement* element, GstPadTemplate* pad_template, const gchar* name,

@@ -31,35 +31,44 @@ static void begin_segment_at(GstBaseSrc* source, GstClockTime time) {
   gst_base_src_new_segment(source, &segment);
 }
 
-static GstFlowReturn create_buffer(GstBaseSrc* source, Element& e, GstBuffer** buffer) {
+static GstFlowReturn create_buffer(GstBaseSrc* source, Element& e, GstBuffer** buffer,
+                                   std::vector<Notice>* notices) {
   for (;;) {
     Chunk chunk;
-    std::vector<Notice> notices;
-    switch (e.stream.pull(e.chunk_samples, &chunk, &notices)) {
-      case SpeechStream::Pull::kNotices:
-        post_notices(source, e.reporter, e.progress, notices);
+    const SpeechFlow::Pull pulled = e.stream.pull(e.chunk_samples, &chunk, notices);
+    if (pulled == SpeechFlow::Pull::kAudio && e.restart_segment.exchange(false)) {
+      begin_segment_at(source, time_of_sample(chunk.first_sample));
+    }
+    post_notices(source, e, *notices);
+    notices->clear();
+    switch (pulled) {
+      case SpeechFlow::Pull::kIdle:
+      case SpeechFlow::Pull::kNotices:
         break;
-      case SpeechStream::Pull::kFlushing:
+      case SpeechFlow::Pull::kFlushing:
         return GST_FLOW_FLUSHING;
-      case SpeechStream::Pull::kEnd:
+      case SpeechFlow::Pull::kEnd:
         e.progress.finish();
         return GST_FLOW_EOS;
-      case SpeechStream::Pull::kAudio:
+      case SpeechFlow::Pull::kAudio:
         e.progress.finish();
         *buffer = make_buffer(chunk, e.copy_info().finfo->format);
-        if (e.restart_segment.exchange(false)) begin_segment_at(source, GST_BUFFER_PTS(*buffer));
         return GST_FLOW_OK;
     }
   }
 }
 
-static GstFlowReturn src_create(GstPushSrc* source, GstBuffer** buffer) {
+static GstFlowReturn src_create(GstPushSrc* push_source, GstBuffer** buffer) {
+  auto* const source = GST_BASE_SRC(push_source);
   Element& e = element_of(source);
   return guarded(e.reporter, GST_FLOW_ERROR, [&] {
+    std::vector<Notice> notices;
     try {
-      return create_buffer(GST_BASE_SRC(source), e, buffer);
+      return e.is_live ? create_live(source, e, buffer, &notices)
+                       : create_buffer(source, e, buffer, &notices);
     } catch (...) {
-      e.progress.fail();
+      post_notices(source, e, notices);
+      if (!e.is_live) e.progress.fail();
       throw;
     }
   });
@@ -67,11 +76,15 @@ static GstFlowReturn src_create(GstPushSrc* source, GstBuffer** buffer) {
 
 // Seeking, events, queries.
 
-static gboolean src_is_seekable(GstBaseSrc* source) { return element_of(source).stream.seekable(); }
+static gboolean src_is_seekable(GstBaseSrc* source) {
+  Element& e = element_of(source);
+  return !e.is_live && e.stream.seekable();
+}
 
 static gboolean src_do_seek(GstBaseSrc* source, GstSegment* segment) {
   Element& e = element_of(source);
   if (segment->rate != 1.0) return FALSE;
+  if (e.is_live) return TRUE;  // the base class asks once at the start; PTS are running times
   // A pad that was linked meanwhile ends seeking. After the flush it is too late to fail: the
   // stream goes on where it is.
   const bool seekable = e.stream.seekable();
@@ -102,7 +115,7 @@ static bool takes_seek(Element& e, GstEvent* event, gboolean* answer) {
   GstFormat format;
   gst_event_parse_seek(event, &rate, &format, nullptr, nullptr, nullptr, nullptr, nullptr);
   *answer = FALSE;
-  return rate == 1.0 && format == GST_FORMAT_TIME && e.stream.seekable();
+  return rate == 1.0 && format == GST_FORMAT_TIME && !e.is_live && e.stream.seekable();
 }
 
 // `may_be_kept`: see FlowTurns::seek(). `base` does not take the event.
@@ -119,6 +132,8 @@ static gboolean src_event(GstBaseSrc* source, GstEvent* event) {
   Element& e = element_of(source);
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
     auto base = [&] { return GST_BASE_SRC_CLASS(src_base_class())->event(source, event); };
+    gboolean answer;
+    if (take_control_event(GST_ELEMENT(source), event, &answer)) return answer;
     if (GST_EVENT_TYPE(event) != GST_EVENT_SEEK) return base();
     return take_seek(e, event, /*may_be_kept=*/false, base);
   });
@@ -129,7 +144,7 @@ static gboolean stop_flush(Element& e, GstEvent* event, const FlowTurns::Base& b
     gboolean reset_time = FALSE;
     gst_event_parse_flush_stop(event, &reset_time);
     if (reset_time) e.restart_segment = true;
-    e.stream.reopen();
+    e.flow().reopen();
     return base();
   });
 }
@@ -140,10 +155,12 @@ gboolean src_send_event(GstElement* element, GstEvent* event) {
     auto base = [&] {
       return GST_ELEMENT_CLASS(src_base_class())->send_event(element, gst_event_ref(event));
     };
+    gboolean taken;
+    if (take_control_event(element, event, &taken)) return taken;
     switch (GST_EVENT_TYPE(event)) {
       case GST_EVENT_EOS:
         // The base class would end at once, with texts unspoken and chain() waiting for ever.
-        e.stream.drain();
+        e.flow().drain();
         return gboolean{TRUE};
       case GST_EVENT_SEEK:
         return take_seek(e, event, /*may_be_kept=*/true, base);
@@ -167,18 +184,24 @@ static gboolean activate_src(GstPad* pad, GstObject* parent, GstPadMode mode, gb
 // EOS also comes from the base class: num-buffers, the end of a segment, a flow error.
 static GstPadProbeReturn on_src_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
   if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
-    element_of(self).stream.end();
+    element_of(self).flow().end();
   }
   return GST_PAD_PROBE_OK;
 }
 
+// The maximum is open: nothing is ever lost here for want of a buffer downstream, and with a
+// maximum of 0 one idle pad would stall a live mixer.
 static gboolean answer_latency(Element& e, GstQuery* query) {
+  gboolean live = e.is_live, upstream_live = FALSE;
+  GstClockTime min = live ? e.copy_settings().latency_ns : 0, upstream_min = 0;
   if (GstPad* pad = linked_text_pad(e)) {
-    gboolean answered = gst_pad_peer_query(pad, query);
+    const gboolean answered = gst_pad_peer_query(pad, query);
     gst_object_unref(pad);
-    if (answered) return TRUE;
+    if (answered && !live) return TRUE;
+    if (answered) gst_query_parse_latency(query, &upstream_live, &upstream_min, nullptr);
+    if (upstream_live) min += upstream_min;
   }
-  gst_query_set_latency(query, FALSE, 0, GST_CLOCK_TIME_NONE);
+  gst_query_set_latency(query, live, min, GST_CLOCK_TIME_NONE);
   return TRUE;
 }
 

@@ -10,7 +10,10 @@ GstPad* src_request_pad(GstElement* element, GstPadTemplate* pad_template, const
   Element& e = element_of(element);
   return guarded(e.reporter, static_cast<GstPad*>(nullptr), [&]() -> GstPad* {
     TextPadHost host;
-    host.stream = &e.stream;
+    host.flow = [&e]() -> SpeechFlow& { return e.flow(); };
+    host.post = [element, &e](const std::vector<Notice>& notices) {
+      post_notices(GST_BASE_SRC(element), e, notices);
+    };
     host.reporter = &e.reporter;
     host.settings = [&e] { return e.copy_settings(); };
     host.flush = [element](GstEvent* event) { return src_send_event(element, event); };

@@ -48,7 +48,7 @@ GstPad* TextPad::create(TextPadHost host, GstPadTemplate* pad_template) {
 void TextPad::tell_linked(bool linked) {
   GstObject* const parent = gst_pad_get_parent(pad_);  // keeps the host
   if (!parent) return;
-  host_.stream->set_pad(linked, /*ended=*/false);
+  host_.flow().set_pad(linked, /*ended=*/false);
   gst_object_unref(parent);
 }
 
@@ -60,7 +60,7 @@ gboolean TextPad::on_activate(GstPad* pad, GstObject*, GstPadMode mode, gboolean
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   TextPad* self = text_pad_of(pad);
   // Deactivation waits for a chain that may be waiting for space.
-  self->host_.stream->set_pad_flushing(!active);
+  self->host_.flow().set_pad_flushing(!active);
   if (active) self->reset();
   return TRUE;
 }
@@ -95,15 +95,20 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
                               "The text has tags that Pango markup does not know; all such tags "
                               "are left out.");
     }
-    switch (host_.stream->accept(make_utterance(host_.settings(), std::move(text), true),
-                                 /*may_wait=*/true)) {
-      case SpeechStream::Accepted::kYes:
+    uint64_t id = 0;
+    std::vector<Notice> notices;
+    const SpeechFlow::Accepted accepted =
+        host_.flow().accept(make_utterance(host_.settings(), std::move(text), /*from_pad=*/true),
+                            /*may_wait=*/true, &id, &notices);
+    host_.post(notices);
+    switch (accepted) {
+      case SpeechFlow::Accepted::kYes:
         break;
-      case SpeechStream::Accepted::kEnded:
+      case SpeechFlow::Accepted::kEnded:
         return GST_FLOW_EOS;
-      case SpeechStream::Accepted::kFull:
-      case SpeechStream::Accepted::kFlushing:
-      case SpeechStream::Accepted::kNotStarted:
+      case SpeechFlow::Accepted::kFull:
+      case SpeechFlow::Accepted::kFlushing:
+      case SpeechFlow::Accepted::kNotStarted:
         return GST_FLOW_FLUSHING;
     }
   }
@@ -133,7 +138,7 @@ gboolean TextPad::take_event(GstEvent* event) {
   std::unique_ptr<GstEvent, EventUnref> owned(event);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
-      host_.stream->set_pad(linked(), /*ended=*/false);
+      host_.flow().set_pad(linked(), /*ended=*/false);
       return TRUE;
     case GST_EVENT_CAPS: {
       GstCaps* caps = nullptr;
@@ -148,19 +153,21 @@ gboolean TextPad::take_event(GstEvent* event) {
       std::vector<std::string> texts;
       cutter_.finish(&texts);
       submit(std::move(texts));
-      host_.stream->set_pad(linked(), /*ended=*/true);
+      host_.flow().set_pad(linked(), /*ended=*/true);
       return TRUE;
     }
     case GST_EVENT_FLUSH_START: {
-      host_.stream->set_pad_flushing(true);
+      host_.flow().set_pad_flushing(true);
       const gboolean flushed = host_.flush(owned.release());
-      host_.stream->cancel_pad_texts();
+      std::vector<Notice> notices;
+      host_.flow().cancel_pad_texts(&notices);
+      host_.post(notices);
       return flushed;
     }
     case GST_EVENT_FLUSH_STOP:
       cutter_.clear();
-      host_.stream->set_pad_flushing(false);
-      host_.stream->set_pad(linked(), /*ended=*/false);
+      host_.flow().set_pad_flushing(false);
+      host_.flow().set_pad(linked(), /*ended=*/false);
       return host_.flush(owned.release());
     default:
       if (GST_EVENT_IS_SERIALIZED(event)) return TRUE;

@@ -10,14 +10,15 @@
 
 #include "errors.h"
 #include "settings.h"
-#include "speech_stream.h"
+#include "speech_flow.h"
 #include "utterance_cutter.h"
 
 namespace indextts2 {
 
 // What the pad needs of its element.
 struct TextPadHost {
-  SpeechStream* stream;
+  std::function<SpeechFlow&()> flow;  // that is in use
+  std::function<void(const std::vector<Notice>&)> post;
   Reporter* reporter;
   std::function<Settings()> settings;  // a copy of those in force
   std::function<gboolean(GstEvent*)>

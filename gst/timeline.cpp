@@ -2,6 +2,7 @@
 #include "timeline.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace indextts2 {
@@ -25,7 +26,7 @@ size_t Timeline::find(uint64_t position) const {
 void Timeline::append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info) {
   Record added;
   added.text = text;
-  added.segment = info->index;
+  added.segment = info ? info->index : std::numeric_limits<int>::max();
   added.info = std::move(info);
   added.start = end_;
   added.gap = fresh_ ? 0 : gap;

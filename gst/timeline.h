@@ -18,9 +18,10 @@ using Samples = std::shared_ptr<const std::vector<float>>;
 struct Chunk {
   uint64_t first_sample = 0;
   size_t count = 0;
-  Samples samples;    // null: silence
-  size_t offset = 0;  // of the piece in *samples
-  SharedInfo info;    // of the segment that `samples` are; null: silence
+  Samples samples;                      // null: silence
+  size_t offset = 0;                    // of the piece in *samples
+  SharedInfo info;                      // of the segment that `samples` are; null: silence
+  float gain = 1.0f, gain_step = 0.0f;  // of the first sample, and from each to the next
 };
 
 // One segment in the stream: `gap` silent samples, then `count` spoken ones.
@@ -50,7 +51,8 @@ class Timeline {
   // The record that covers `position`; size() when there is none.
   size_t find(uint64_t position) const;
 
-  // Appends the sound of a segment. The first record has no gap.
+  // Appends the sound of a segment, or with `info` null the rest of a cut one. The first record has
+  // no gap.
   void append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info);
   // Gives record `index` its sound again; other lengths are cut or filled with silence.
   void refill(size_t index, std::vector<float> samples);

@@ -46,6 +46,16 @@ CASE(names_and_defaults) {
                                                      {"text", "NULL"},
                                                      {"location", "NULL"},
                                                      {"uri", "NULL"},
+                                                     {"max-utterances", "256"},
+                                                     {"queue-mode", "append"},
+                                                     {"is-live", "false"},
+                                                     {"keep-alive", "false"},
+                                                     {"idle-mode", "auto"},
+                                                     {"latency", "0"},
+                                                     {"lead-time", "0"},
+                                                     {"max-lateness", "-1"},
+                                                     {"fade-out", "10000000"},
+                                                     {"post-messages", "true"},
                                                      {"voice", "NULL"},
                                                      {"max-prompt-duration", "15000000000"},
                                                      {"emotion-audio", "NULL"},
@@ -71,6 +81,9 @@ CASE(names_and_defaults) {
                                                      {"buffer-duration", "20000000"},
                                                      {"max-text-bytes", "1048576"},
                                                      {"on-error", "fail"},
+                                                     {"state", "stopped"},
+                                                     {"queued", "0"},
+                                                     {"current-utterance", "0"},
                                                      {"available-devices", ""}};
   GstElement* element = gst_element_factory_make("indextts2src", nullptr);
   for (const auto& [name, value] : wanted) {
@@ -239,6 +252,7 @@ CASE(trap_09_consistent_snapshots) {
   Player p({{"model-path", "tone:any_voice=1,segment_ms=1"},
             {"devices", "cpu:2"},
             {"text", "Begin."},
+            {"max-utterances", "0"},
             {"segment-gap", "0"}});
   p.go_to(GST_STATE_PLAYING, 0);
   std::atomic<bool> stop{false};
