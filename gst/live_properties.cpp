@@ -27,6 +27,29 @@ GType queue_mode_type() {
   return type;
 }
 
+GType timing_type() {
+  static const GEnumValue values[] = {
+      {static_cast<gint>(Timing::kAuto),
+       "cue for buffers with a timestamp without is-live, else asap", "auto"},
+      {static_cast<gint>(Timing::kCue), "At the running time of its buffer", "cue"},
+      {static_cast<gint>(Timing::kAsap), "As soon as it can be", "asap"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstIndexTts2Timing", values);
+  return type;
+}
+
+GType overflow_type() {
+  static const GEnumValue values[] = {
+      {static_cast<gint>(Overflow::kClip), "Cut off at the end of the cue", "clip"},
+      {static_cast<gint>(Overflow::kOverlap), "Goes on while the next cue begins", "overlap"},
+      {static_cast<gint>(Overflow::kShift), "The next cue begins later", "shift"},
+      {static_cast<gint>(Overflow::kCompress),
+       "Spoken up to twice as fast with the pitch kept, then as shift", "compress"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstIndexTts2Overflow", values);
+  return type;
+}
+
 Property lateness_property() {
   Property row;
   row.spec = g_param_spec_int64(
@@ -55,6 +78,11 @@ void add_live_properties(std::vector<Property>* rows) {
   rows->push_back(enum_property("idle-mode",
                                 "Live: what comes out while nobody speaks. Without is-live nothing",
                                 Change::kReady, idle_mode_type(), &Settings::idle_mode));
+  rows->push_back(enum_property("timing", "When a text from the sink pad is spoken", Change::kReady,
+                                timing_type(), &Settings::timing));
+  rows->push_back(enum_property(
+      "overflow", "What becomes of a cue that is spoken for longer than its buffer lasts",
+      Change::kPlaying, overflow_type(), &Settings::overflow));
   rows->push_back(uint64_property(
       "latency",
       "Live: latency in nanoseconds, 0 to 60 s, that is reported to the pipeline; sinks wait so "

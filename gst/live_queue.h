@@ -29,6 +29,7 @@ struct LiveText {
   bool announced = false;  // its start was told
   bool sounded = false;    // some of it was heard
   bool failed = false;
+  std::shared_ptr<Loudness> loudness;  // so far
 
   uint64_t samples() const;  // spoken and not heard
   bool over() const { return complete && segments.empty(); }

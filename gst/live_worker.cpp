@@ -207,7 +207,7 @@ void LiveStream::add_wave(Wave wave, std::vector<Notice>* notices) {
       notices->push_back(std::move(notice));
     }
     LiveSegment segment;
-    segment.info = segment_info(wave, text->id, *text->utterance);
+    segment.info = take_segment(&wave, text->id, *text->utterance, &text->loudness);
     text->next_segment = wave.segment + 1;
     text->complete = wave.last;
     if (wave.samples.empty()) return;

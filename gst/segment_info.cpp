@@ -17,8 +17,17 @@ std::string trimmed(const std::string& text) {
 
 }  // namespace
 
-SharedInfo segment_info(const Wave& wave, uint64_t id, const Utterance& utterance) {
+SharedInfo take_segment(Wave* taken, uint64_t id, const Utterance& utterance,
+                        std::shared_ptr<Loudness>* loudness) {
+  const Wave& wave = *taken;
   auto info = std::make_shared<SegmentInfo>();
+  if (utterance.loudness_target < 0) {
+    if (!*loudness) {
+      *loudness = std::make_shared<Loudness>(utterance.loudness_target, utterance.max_true_peak);
+    }
+    info->gain = (*loudness)->gain_for(wave.samples);
+    apply_gain(info->gain, &taken->samples);
+  }
   info->id = id;
   info->index = wave.segment;
   info->end = std::min(wave.text_end, utterance.text.size());

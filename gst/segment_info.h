@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "loudness.h"
 #include "settings.h"
 
 namespace indextts2 {
@@ -20,12 +21,15 @@ struct SegmentInfo {
   std::string device;         // replica that spoke it
   uint64_t seed = 0;
   double synthesis_seconds = 0;
+  float gain = 1;        // that was applied for its loudness
   uint64_t samples = 0;  // length
 };
 
 using SharedInfo = std::shared_ptr<const SegmentInfo>;
 
-// `id`: of the text in the element.
-SharedInfo segment_info(const Wave& wave, uint64_t id, const Utterance& utterance);
+// Brings the sound to the utterance's loudness and says what it is. `id`: of the text in the
+// element; *loudness: of the utterance, made at its first segment.
+SharedInfo take_segment(Wave* taken, uint64_t id, const Utterance& utterance,
+                        std::shared_ptr<Loudness>* loudness);
 
 }  // namespace indextts2

@@ -43,6 +43,8 @@ struct Settings {
   gboolean is_live = FALSE;
   gboolean keep_alive = FALSE;
   IdleMode idle_mode = IdleMode::kAuto;
+  Timing timing = Timing::kAuto;
+  Overflow overflow = Overflow::kShift;
   guint64 latency_ns = 0;
   guint64 lead_time_ns = 0;
   gint64 max_lateness_ns = -1;
@@ -61,19 +63,29 @@ struct Settings {
   std::string glossary;
   guint first_segment_tokens = 0;
   guint64 segment_gap_ns = 200000000;
+  double loudness_target = 0;  // LUFS; 0: as the model speaks
+  double max_true_peak = -1;   // dBTP, with loudness_target
 
   // The audio buffers.
   guint64 buffer_duration_ns = 20000000;  // 0: one buffer per segment
+};
+
+// The time that a text has in the stream, in samples.
+struct Cue {
+  uint64_t start = 0;
+  uint64_t length = 0;  // 0: not known
+  Overflow overflow = Overflow::kShift;
 };
 
 // One text, with the values that were in force when it was accepted.
 struct Utterance {
   std::string text;
   VoiceOptions voice;
-  SpeakOptions options;  // options.seed >= 0, so that the text can be spoken again alike
-  uint64_t gap_samples =
-      0;  // silence before each of its segments, except at the start of the stream
+  SpeakOptions options;      // options.seed >= 0, so that the text can be spoken again alike
+  uint64_t gap_samples = 0;  // silence before each segment, except at the start of the stream
+  double loudness_target = 0, max_true_peak = -1;  // as in Settings
   bool from_pad = false;
+  std::optional<Cue> cue;  // without live mode; there its start is not_before
   // In live mode.
   int priority = 0;  // higher ones interrupt lower ones
   QueueMode queue_mode = QueueMode::kAppend;

@@ -51,6 +51,10 @@ size_t SpeechStream::cancel_texts(const Wanted& wanted, const char* reason,
         ++stats_.texts_cancelled;
       }
     }
+    if (flush) {
+      cue_.clear();
+      cue_mixer_.reset(0);
+    }
     cut_playing(flush ? 0 : settings_.fade_samples);
     space_changed_.notify_all();
     texts_changed_.notify_all();

@@ -182,6 +182,16 @@ void add_sampling_properties(std::vector<Property>* rows) {
       20, 599, 120, &G::max_segment_tokens));
 }
 
+Property decibel_property(const char* name, const char* blurb, double Settings::*member,
+                          double minimum) {
+  Property row;
+  row.spec = g_param_spec_double(name, nullptr, blurb, minimum, 0, kDefaults.*member,
+                                 param_flags(Change::kPlaying));
+  row.set = [member](Settings& s, const GValue* v) { s.*member = g_value_get_double(v); };
+  row.get = [member](const Settings& s, GValue* v) { g_value_set_double(v, s.*member); };
+  return row;
+}
+
 }  // namespace
 
 void add_speech_properties(std::vector<Property>* rows) {
@@ -196,6 +206,16 @@ void add_speech_properties(std::vector<Property>* rows) {
       "segment-gap",
       "Silence between two consecutive segments, in nanoseconds, 0 to 10 s; also between two texts",
       Change::kPlaying, &Settings::segment_gap_ns, 0, 10 * GST_SECOND));
+  rows->push_back(decibel_property(
+      "loudness-target",
+      "Loudness of each text in LUFS (ITU-R BS.1770, integrated), -70 to 0. 0: as the model "
+      "speaks. "
+      "One static gain for each segment, from what has been spoken of the text so far",
+      &Settings::loudness_target, -70));
+  rows->push_back(decibel_property(
+      "max-true-peak",
+      "With loudness-target: true peak in dBTP, -20 to 0, that holds the gain down",
+      &Settings::max_true_peak, -20));
   rows->push_back(string_property(
       "glossary",
       "YAML file of terms and how to say them, in the format of the reference's glossary. NULL: "

@@ -37,6 +37,10 @@ std::optional<SpeechStream::Pull> SpeechStream::serve(uint64_t limit, Chunk* chu
                                                       std::vector<Notice>* notices, Need* need) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (unlocked_ || !started_) return Pull::kFlushing;
+  if (!input_open() && script_.next_end == script_.size() && !cue_mixer_.empty()) {
+    append_pieces(mixed_text_, cue_mixer_.finish());
+    feed_ = timeline_.size();
+  }
   tell_duration(notices);
   if (!notices->empty()) return Pull::kNotices;
   if (cursor_ < stop_ && timeline_.read(cursor_, std::min(limit, stop_ - cursor_), chunk)) {
@@ -122,6 +126,7 @@ void SpeechStream::forget_history() {
   history_complete_ = false;
   timeline_.drop_before(cursor_);
   size_t needed = script_.next_end;
+  if (!cue_mixer_.empty()) needed = std::min(needed, mixed_text_);
   if (timeline_.first() < timeline_.size()) {
     needed = std::min(needed, timeline_.at(timeline_.first()).text);
   }
@@ -268,7 +273,8 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
   }
   if (text.cancelled) return;
   text.heard = true;
-  text.last_heard = text.last_heard || wave.last;
+  // The sound of a cue is laid out when all of it is there.
+  text.last_heard = text.last_heard || (wave.last && !text.utterance->cue);
   stats_.device_first_seconds.emplace(wave.device, now_seconds() - start_seconds_);
   const bool again = feed_ < timeline_.size();
   if (wave.capped && !again) {
@@ -277,8 +283,14 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
     notices->push_back(std::move(notice));
   }
   if (!again) {
-    SharedInfo info = segment_info(wave, number + 1, *text.utterance);
-    timeline_.append(number, text.utterance->gap_samples, std::move(wave.samples), std::move(info));
+    SharedInfo info = take_segment(&wave, number + 1, *text.utterance, &text.loudness);
+    if (text.utterance->cue) {
+      cue_.push_back({cue_.empty() ? 0 : text.utterance->gap_samples, std::move(wave.samples),
+                      std::move(info)});
+      return;
+    }
+    const uint64_t gap = timeline_.fresh() ? 0 : text.utterance->gap_samples;
+    timeline_.append(number, gap, std::move(wave.samples), std::move(info));
     feed_ = timeline_.size();
     return;
   }
@@ -289,6 +301,7 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
   };
   while (feed_ < timeline_.size() && key_of(feed_) < key) timeline_.refill(feed_++, {});
   if (feed_ < timeline_.size() && key_of(feed_) == key) {
+    if (timeline_.at(feed_).info) apply_gain(timeline_.at(feed_).info->gain, &wave.samples);
     timeline_.refill(feed_++, std::move(wave.samples));
   }
 }
@@ -311,7 +324,12 @@ void SpeechStream::end_text(std::vector<Notice>* notices) {
     notices->push_back(std::move(notice));
     text.told = true;
   }
-  announcer_.end(number + 1, text.heard && !text.told ? "done" : "error", cursor_, notices);
+  const bool sounds = text.utterance->cue && !text.cancelled && lay_out_cue(number);
+  cue_.clear();
+  // A cue ends when it has sounded.
+  if (!sounds || text.told) {
+    announcer_.end(number + 1, text.heard && !text.told ? "done" : "error", cursor_, notices);
+  }
   if (pad_linked_) forget_history();
   space_changed_.notify_all();
 }

@@ -52,6 +52,8 @@ void SpeechStream::stop(std::vector<Notice>* notices) {
     ++session_number_;
     script_.clear();
     timeline_.restart(0);
+    cue_.clear();
+    cue_mixer_.reset(0);
     feed_ = timeline_.size();
     first_segment_ = 0;
     texts_changed_.notify_all();

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cue_fitter.h"
 #include "engine_load.h"
 #include "script.h"
 #include "speech_flow.h"
@@ -72,6 +73,8 @@ class SpeechStream : public SpeechFlow {
   void open_session();
   void push_texts();
   void take_wave(std::vector<Notice>* notices);
+  bool lay_out_cue(size_t number);
+  void append_pieces(size_t number, CuePieces pieces);
   void settle_head(std::unique_lock<std::mutex>* lock, std::vector<Notice>* notices);
   void add_wave(Wave wave, std::vector<Notice>* notices);
   void end_text(std::vector<Notice>* notices);
@@ -92,6 +95,9 @@ class SpeechStream : public SpeechFlow {
   size_t feed_ = 0;        // record that the session's next wave fills
   int first_segment_ = 0;  // of the text that the session starts with
   uint64_t cursor_ = 0, stop_ = kNoSample;
+  CuePieces cue_;          // of the text at next_end, which is a cue
+  CueMixer cue_mixer_;     // of cues that may overlap
+  size_t mixed_text_ = 0;  // the last of them
   FlowSettings settings_;
   Announcer announcer_;
   bool started_ = false, unlocked_ = false, ended_ = false, draining_ = false, pushing_ = false;

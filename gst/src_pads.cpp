@@ -15,6 +15,7 @@ GstPad* src_request_pad(GstElement* element, GstPadTemplate* pad_template, const
       post_notices(GST_BASE_SRC(element), e, notices);
     };
     host.reporter = &e.reporter;
+    host.is_live = [&e] { return e.is_live.load(); };
     host.settings = [&e] { return e.copy_settings(); };
     host.flush = [element](GstEvent* event) { return src_send_event(element, event); };
     host.forward = [element](GstEvent* event) {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "audio_slicer.h"
+
 namespace indextts2 {
 namespace {
 
@@ -69,6 +71,7 @@ void TextPad::reset() {
   cutter_.clear();
   is_markup_ = false;
   has_times_ = true;
+  gst_segment_init(&segment_, GST_FORMAT_TIME);
   warned_of_tags_ = false;
 }
 
@@ -79,14 +82,44 @@ GstFlowReturn TextPad::on_chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
 }
 
 GstFlowReturn TextPad::take_buffer(GstBuffer* buffer) {
+  const Settings settings = host_.settings();
+  const bool has_time = has_times_ && GST_BUFFER_PTS_IS_VALID(buffer);
+  if (settings.timing == Timing::kCue && !has_time) {
+    constexpr char kWords[] =
+        "With timing=cue each text buffer needs a timestamp in a segment in "
+        "time; use timing=asap.";
+    if (settings.on_error == OnError::kSkip) {
+      host_.reporter->warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT}, kWords);
+      return GST_FLOW_OK;
+    }
+    host_.reporter->error({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT}, kWords);
+    return GST_FLOW_ERROR;
+  }
   std::vector<std::string> texts;
-  cutter_.push(bytes_of(buffer), has_times_ && GST_BUFFER_PTS_IS_VALID(buffer),
-               host_.settings().max_text_bytes, &texts);
-  return submit(std::move(texts));
+  cutter_.push(bytes_of(buffer), has_time, settings.max_text_bytes, &texts);
+  return submit(std::move(texts), has_time ? cue_of(buffer, settings) : std::nullopt);
+}
+
+// The time that the buffer asks for; none when it is to be spoken as soon as
+// possible.
+std::optional<Cue> TextPad::cue_of(GstBuffer* buffer, const Settings& settings) const {
+  if (settings.timing == Timing::kAsap) return std::nullopt;
+  if (settings.timing == Timing::kAuto && host_.is_live()) return std::nullopt;
+  guint64 running;
+  // A text that begins before its segment begins with it.
+  if (gst_segment_to_running_time_full(&segment_, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer),
+                                       &running) <= 0) {
+    running = 0;
+  }
+  Cue cue;
+  cue.start = sample_at(running);
+  if (GST_BUFFER_DURATION_IS_VALID(buffer)) cue.length = samples_in(GST_BUFFER_DURATION(buffer));
+  cue.overflow = settings.overflow;
+  return cue;
 }
 
 // Waits for space for each text.
-GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
+GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optional<Cue>& cue) {
   for (std::string& text : texts) {
     bool unknown_tag = false;
     if (is_markup_) text = strip_markup(text, &unknown_tag);
@@ -97,9 +130,11 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
     }
     uint64_t id = 0;
     std::vector<Notice> notices;
+    Utterance utterance = make_utterance(host_.settings(), std::move(text), /*from_pad=*/true);
+    utterance.cue = cue;
+    if (cue && host_.is_live()) utterance.not_before = cue->start;
     const SpeechFlow::Accepted accepted =
-        host_.flow().accept(make_utterance(host_.settings(), std::move(text), /*from_pad=*/true),
-                            /*may_wait=*/true, &id, &notices);
+        host_.flow().accept(std::move(utterance), /*may_wait=*/true, &id, &notices);
     host_.post(notices);
     switch (accepted) {
       case SpeechFlow::Accepted::kYes:
@@ -131,6 +166,7 @@ gboolean TextPad::take_segment(GstEvent* event) {
     return FALSE;
   }
   has_times_ = segment->format == GST_FORMAT_TIME;
+  segment_ = *segment;
   return TRUE;
 }
 
@@ -152,7 +188,7 @@ gboolean TextPad::take_event(GstEvent* event) {
     case GST_EVENT_EOS: {
       std::vector<std::string> texts;
       cutter_.finish(&texts);
-      submit(std::move(texts));
+      submit(std::move(texts), std::nullopt);
       host_.flow().set_pad(linked(), /*ended=*/true);
       return TRUE;
     }

@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace indextts2 {
 struct TextPadHost {
   std::function<SpeechFlow&()> flow;  // that is in use
   std::function<void(const std::vector<Notice>&)> post;
+  std::function<bool()> is_live;
   Reporter* reporter;
   std::function<Settings()> settings;  // a copy of those in force
   std::function<gboolean(GstEvent*)>
@@ -36,7 +38,9 @@ class TextPad {
   TextPad(const TextPad&) = delete;
 
  private:
-  TextPad(TextPadHost host, GstPad* pad) : host_(std::move(host)), pad_(pad) {}
+  TextPad(TextPadHost host, GstPad* pad) : host_(std::move(host)), pad_(pad) {
+    gst_segment_init(&segment_, GST_FORMAT_TIME);
+  }
   bool linked() const { return gst_pad_is_linked(pad_); }
   static GstFlowReturn on_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer);
   static gboolean on_event(GstPad* pad, GstObject* parent, GstEvent* event);
@@ -47,7 +51,8 @@ class TextPad {
 
   void tell_linked(bool linked);
   GstFlowReturn take_buffer(GstBuffer* buffer);
-  GstFlowReturn submit(std::vector<std::string> texts);
+  GstFlowReturn submit(std::vector<std::string> texts, const std::optional<Cue>& cue);
+  std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
   gboolean take_event(GstEvent* event);
   gboolean take_segment(GstEvent* event);
   void reset();
@@ -57,6 +62,7 @@ class TextPad {
   // Under the pad's stream lock.
   UtteranceCutter cutter_;
   bool is_markup_ = false;
+  GstSegment segment_;
   bool has_times_ = true;  // the segment is in time; in bytes, timestamps mean nothing
   bool warned_of_tags_ = false;
 };

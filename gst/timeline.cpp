@@ -29,7 +29,7 @@ void Timeline::append(size_t text, uint64_t gap, std::vector<float> samples, Sha
   added.segment = info ? info->index : std::numeric_limits<int>::max();
   added.info = std::move(info);
   added.start = end_;
-  added.gap = fresh_ ? 0 : gap;
+  added.gap = gap;
   added.count = samples.size();
   added.samples = std::make_shared<const std::vector<float>>(std::move(samples));
   fresh_ = false;

@@ -144,6 +144,11 @@ void LiveRig::step_to_sound(guint64 id, int most) {
   fail("utterance %d did not sound", static_cast<int>(id));
 }
 
+void LiveRig::forget_messages() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  messages_.clear();
+}
+
 std::vector<LiveMessage> LiveRig::messages() {
   std::lock_guard<std::mutex> lock(mutex_);
   return messages_;
