@@ -223,6 +223,11 @@ void LiveStream::unlock_stop() {
   unlocked_ = false;
 }
 
+std::shared_ptr<Engine> LiveStream::engine() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return engine_;
+}
+
 StreamStats LiveStream::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   StreamStats stats = stats_;

@@ -50,6 +50,7 @@ class LiveStream : public SpeechFlow {
   void unlock() override;
   void unlock_stop() override;
   StreamStats stats() const override;
+  std::shared_ptr<Engine> engine() const override;
 
   uint64_t position() const;
   // The next piece starts at `sample`: the clock has gone on, or was set back.

@@ -71,9 +71,14 @@ EngineOptions engine_options(const Settings& settings, const std::string& model_
   return options;
 }
 
+const std::string& voice_path(const Settings& settings) {
+  const auto named = settings.voices.find(settings.voice);
+  return named == settings.voices.end() ? settings.voice : named->second;
+}
+
 VoiceOptions voice_options(const Settings& settings) {
   VoiceOptions options;
-  options.speaker.path = settings.voice;
+  options.speaker.path = voice_path(settings);
   options.emotion.path = settings.emotion_audio;
   options.max_prompt_seconds = static_cast<double>(settings.max_prompt_ns) / GST_SECOND;
   return options;

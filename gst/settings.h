@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,7 +53,8 @@ struct Settings {
   gboolean post_messages = TRUE;
 
   // How a text is spoken: copied for each text when it is accepted.
-  std::string voice;  // empty: the model's first prompt
+  std::string voice;  // path, or a name of `voices`; empty: the model's first prompt
+  std::map<std::string, std::string> voices;  // name to path
   guint64 max_prompt_ns = 15000000000;
   std::string emotion_audio;
   double emotion_alpha = 1.0;
@@ -95,6 +97,9 @@ struct Utterance {
   std::string user_data;        // given back in its messages
   std::optional<Error> error;   // it cannot be spoken: told when its turn comes
 };
+
+// The file of the voice that is set.
+const std::string& voice_path(const Settings& settings);
 
 // The first voice and model of `settings` as the engine takes them. Throws Error{kSettings}.
 EngineOptions engine_options(const Settings& settings, const std::string& model_dir);

@@ -97,6 +97,7 @@ class SpeechFlow {
   virtual void unlock() = 0;
   virtual void unlock_stop() = 0;
   virtual StreamStats stats() const = 0;
+  virtual std::shared_ptr<Engine> engine() const = 0;  // null: not loaded
 };
 
 // Equal for options that open the same engine.

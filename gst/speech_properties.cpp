@@ -182,6 +182,33 @@ void add_sampling_properties(std::vector<Property>* rows) {
       20, 599, 120, &G::max_segment_tokens));
 }
 
+// Fields of a structure; those that are not strings are left out.
+Property voices_property() {
+  Property row;
+  row.spec = g_param_spec_boxed(
+      "voices", nullptr,
+      "Named voices: a structure with one string field for each, name to path of the clip. voice, "
+      "the field voice of speak-full and speaker-change events may then say the name",
+      GST_TYPE_STRUCTURE, param_flags(Change::kPlaying));
+  row.set = [](Settings& s, const GValue* v) {
+    s.voices.clear();
+    const auto* fields = static_cast<const GstStructure*>(g_value_get_boxed(v));
+    for (gint i = 0; fields && i < gst_structure_n_fields(fields); ++i) {
+      const char* const name = gst_structure_nth_field_name(fields, static_cast<guint>(i));
+      if (const char* path = gst_structure_get_string(fields, name)) s.voices[name] = path;
+    }
+  };
+  row.get = [](const Settings& s, GValue* v) {
+    if (s.voices.empty()) return;
+    GstStructure* const fields = gst_structure_new_empty("voices");
+    for (const auto& [name, path] : s.voices) {
+      gst_structure_set(fields, name.c_str(), G_TYPE_STRING, path.c_str(), nullptr);
+    }
+    g_value_take_boxed(v, fields);
+  };
+  return row;
+}
+
 Property decibel_property(const char* name, const char* blurb, double Settings::*member,
                           double minimum) {
   Property row;
@@ -195,6 +222,7 @@ Property decibel_property(const char* name, const char* blurb, double Settings::
 }  // namespace
 
 void add_speech_properties(std::vector<Property>* rows) {
+  rows->push_back(voices_property());
   add_voice_properties(rows);
   add_sampling_properties(rows);
   rows->push_back(uint_property(

@@ -205,6 +205,11 @@ void SpeechStream::seek(uint64_t position, uint64_t stop) {
   ended_ = draining_ = false;
 }
 
+std::shared_ptr<Engine> SpeechStream::engine() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return engine_;
+}
+
 StreamStats SpeechStream::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   StreamStats stats = stats_;

@@ -55,6 +55,7 @@ class SpeechStream : public SpeechFlow {
   void seek(uint64_t position, uint64_t stop);
   uint64_t position() const;
   StreamStats stats() const override;
+  std::shared_ptr<Engine> engine() const override;
 
  private:
   enum class Need { kLoad, kSession, kText, kWave };

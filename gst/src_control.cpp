@@ -79,6 +79,29 @@ Utterance utterance_of(const GstStructure* fields, Settings settings) {
   return utterance;
 }
 
+void post_progress(GstElement* element, GstProgressType type, const std::string& text) {
+  gst_element_post_message(
+      element, gst_message_new_progress(GST_OBJECT(element), type, "voice", text.c_str()));
+}
+
+struct VoiceAhead {
+  std::shared_ptr<Engine> engine;
+  VoiceOptions voice;
+};
+
+// On a thread of GStreamer's, which holds the element meanwhile.
+void read_voice_ahead(GstElement* element, gpointer data) {
+  VoiceAhead& ahead = *static_cast<VoiceAhead*>(data);
+  post_progress(element, GST_PROGRESS_TYPE_START, "Reading the voice " + ahead.voice.speaker.path);
+  try {
+    ahead.engine->load_voice(ahead.voice);
+    post_progress(element, GST_PROGRESS_TYPE_COMPLETE, "Reading the voice: done");
+  } catch (...) {
+    element_of(element).reporter.warning(current_error());
+    post_progress(element, GST_PROGRESS_TYPE_ERROR, "Reading the voice: failed");
+  }
+}
+
 guint64 accept(GstElement* element, Element& e, Utterance utterance) {
   std::vector<Notice> notices;
   uint64_t id = 0;
@@ -132,6 +155,29 @@ guint on_cancel_all(GstElement* element, gboolean include_current) {
   });
 }
 
+// Names the voice at once; a thread reads the clip ahead, so that the first text with it does not
+// wait. Its PROGRESS has the code "voice".
+gboolean on_load_voice(GstElement* element, const gchar* name, const gchar* path) {
+  Element& e = element_of(element);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&]() -> gboolean {
+    if (!name || !*name || !path || !*path) return FALSE;
+    VoiceOptions voice;
+    {
+      std::lock_guard<std::mutex> lock(e.mutex);
+      e.settings.voices[name] = path;
+      Settings with = e.settings;
+      with.voice = name;
+      voice = voice_options(with);
+    }
+    std::shared_ptr<Engine> engine = e.flow().engine();
+    if (!engine) return FALSE;
+    gst_element_call_async(element, read_voice_ahead,
+                           new VoiceAhead{std::move(engine), std::move(voice)},
+                           [](gpointer data) { delete static_cast<VoiceAhead*>(data); });
+    return TRUE;
+  });
+}
+
 GstFlowReturn on_end_of_stream(GstElement* element) {
   Element& e = element_of(element);
   return guarded(e.reporter, GST_FLOW_ERROR, [&] {
@@ -148,6 +194,8 @@ void add_control_signals(GType type) {
     g_signal_new_class_handler(name, type, flags, handler, nullptr, nullptr, nullptr, answer, count,
                                argument);
   };
+  g_signal_new_class_handler("load-voice", type, flags, G_CALLBACK(on_load_voice), nullptr, nullptr,
+                             nullptr, G_TYPE_BOOLEAN, 2, G_TYPE_STRING, G_TYPE_STRING);
   add("speak", G_CALLBACK(on_speak), G_TYPE_UINT64, 1, G_TYPE_STRING);
   add("speak-full", G_CALLBACK(on_speak_full), G_TYPE_UINT64, 1, GST_TYPE_STRUCTURE);
   add("cancel", G_CALLBACK(on_cancel), G_TYPE_BOOLEAN, 1, G_TYPE_UINT64);

@@ -71,6 +71,7 @@ void TextPad::reset() {
   cutter_.clear();
   is_markup_ = false;
   has_times_ = true;
+  speaker_.clear();
   gst_segment_init(&segment_, GST_FORMAT_TIME);
   warned_of_tags_ = false;
 }
@@ -130,7 +131,9 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optiona
     }
     uint64_t id = 0;
     std::vector<Notice> notices;
-    Utterance utterance = make_utterance(host_.settings(), std::move(text), /*from_pad=*/true);
+    Settings settings = host_.settings();
+    if (settings.voices.count(speaker_) > 0) settings.voice = speaker_;
+    Utterance utterance = make_utterance(settings, std::move(text), /*from_pad=*/true);
     utterance.cue = cue;
     if (cue && host_.is_live()) utterance.not_before = cue->start;
     const SpeechFlow::Accepted accepted =
@@ -170,6 +173,20 @@ gboolean TextPad::take_segment(GstEvent* event) {
   return TRUE;
 }
 
+// Of textaccumulate and the transcribers.
+void TextPad::take_transcriber_event(const GstStructure* fields) {
+  if (!fields) return;
+  const bool speaker = gst_structure_has_name(fields, "rstranscribe/speaker-change");
+  if (!speaker && !gst_structure_has_name(fields, "rstranscribe/final-transcript")) return;
+  // Either ends the line that has come so far; it belongs to the speaker before.
+  std::vector<std::string> texts;
+  cutter_.finish(&texts);
+  submit(std::move(texts), std::nullopt);
+  if (!speaker) return;
+  const char* const name = gst_structure_get_string(fields, "speaker");
+  speaker_ = name ? name : "";
+}
+
 gboolean TextPad::take_event(GstEvent* event) {
   std::unique_ptr<GstEvent, EventUnref> owned(event);
   switch (GST_EVENT_TYPE(event)) {
@@ -205,6 +222,9 @@ gboolean TextPad::take_event(GstEvent* event) {
       host_.flow().set_pad_flushing(false);
       host_.flow().set_pad(linked(), /*ended=*/false);
       return host_.flush(owned.release());
+    case GST_EVENT_CUSTOM_DOWNSTREAM:
+      take_transcriber_event(gst_event_get_structure(event));
+      return TRUE;
     default:
       if (GST_EVENT_IS_SERIALIZED(event)) return TRUE;
       return host_.forward(owned.release());

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,7 @@ class TextPad {
   std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
   gboolean take_event(GstEvent* event);
   gboolean take_segment(GstEvent* event);
+  void take_transcriber_event(const GstStructure* fields);
   void reset();
 
   const TextPadHost host_;
@@ -62,6 +64,7 @@ class TextPad {
   // Under the pad's stream lock.
   UtteranceCutter cutter_;
   bool is_markup_ = false;
+  std::string speaker_;  // told by upstream; a name of `voices`, or empty
   GstSegment segment_;
   bool has_times_ = true;  // the segment is in time; in bytes, timestamps mean nothing
   bool warned_of_tags_ = false;

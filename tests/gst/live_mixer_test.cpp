@@ -77,7 +77,7 @@ void check_undisturbed(const std::string& programme, const std::string& speech,
   guint64 dropped = 0;
   const std::vector<float> wanted = run(tone("") + " ! fakesink name=out", count, &dropped);
   const std::vector<float> got =
-      run("audiomixer name=mix latency=200000000 " + mixer + " ! " + kCaps +
+      run("audiomixer name=mix latency=1000000000 " + mixer + " ! " + kCaps +
               " ! fakesink name=out sync=true " + tone(programme) + " ! mix. " + speech,
           count, &dropped);
   fail_unless_equals_uint64(got.size(), count);

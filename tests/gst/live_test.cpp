@@ -373,4 +373,42 @@ CASE(idle_modes) {
   }
 }
 
+// Trap 5: nothing waits for itself while the state changes and the bus asks.
+CASE(trap_05_pause_with_a_curious_bus) {
+  Player p({{"model-path", "tone:"}, {"is-live", "true"}, {"text", std::string(200, 'a') + "."}});
+  p.on_message(
+      [](GstMessage* message, void*) {
+        if (!GST_IS_ELEMENT(GST_MESSAGE_SRC(message))) return;
+        GstElement* element = GST_ELEMENT(GST_MESSAGE_SRC(message));
+        if (!gst_element_get_factory(element)) return;
+        GstQuery* query = gst_query_new_latency();
+        gst_element_query(element, query);
+        gst_query_unref(query);
+        gint64 position;
+        gst_element_query_position(element, GST_FORMAT_TIME, &position);
+      },
+      nullptr);
+  for (int i = 0; i < 100; ++i) {
+    gst_element_set_state(p.pipeline(), GST_STATE_PLAYING);
+    gst_element_get_state(p.pipeline(), nullptr, nullptr, GST_SECOND);
+    gst_element_set_state(p.pipeline(), GST_STATE_PAUSED);
+    gst_element_get_state(p.pipeline(), nullptr, nullptr, GST_SECOND);
+  }
+}
+
+// A slow model: PAUSED and back to NULL at once, in the middle of loading; errors of loading
+// arrive.
+CASE(trap_23_live_states_do_not_wait) {
+  for (int i = 0; i < 5; ++i) {
+    const double start = seconds_now();
+    LiveRig rig("model-path=tone:load_ms=10000");
+    gst_element_set_state(rig.element(), GST_STATE_NULL);
+    fail_unless(seconds_now() - start < 1);
+  }
+  Player p({{"model-path", "tone:throw_at=open_engine,thrown=kModel"}, {"is-live", "true"}});
+  p.go_to(GST_STATE_PLAYING, 0);
+  fail_unless(!p.wait_end());
+  fail_unless(p.reports(GST_MESSAGE_ERROR)[0].domain == GST_LIBRARY_ERROR);
+}
+
 RUN_CASES("live")

@@ -232,4 +232,45 @@ CASE(state_property) {
   fail_unless_equals_int(state(), 0);
 }
 
+// Voices by name: the property, one text, the pad's speaker events, and reading ahead.
+CASE(named_voices) {
+  const std::string bob = write_file("bob.wav", "sixteen bytes and more");
+  const std::string amy = write_file("amy.wav", "sixteen bytes and more");
+  Player p({{"model-path", "tone:"}, {"seed", "1"}, {"voices", "voices, bob=\"" + bob + "\""}});
+  Feeder feeder(p);
+  p.go_to(GST_STATE_PLAYING, 0);
+  gboolean loading = FALSE;
+  for (int i = 0; i < 300 && !loading; ++i) {
+    g_signal_emit_by_name(p.element(), "load-voice", "amy", amy.c_str(), &loading);
+    g_usleep(10000);
+  }
+  fail_unless(loading);
+  auto say = [&](const char* name, const char* speaker) {
+    GstStructure* s = gst_structure_new_empty(name);
+    if (speaker) gst_structure_set(s, "speaker", G_TYPE_STRING, speaker, nullptr);
+    feeder.event(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, s));
+  };
+  feeder.push("Nobody said.\n");
+  say("rstranscribe/speaker-change", "bob");
+  feeder.push("Bob said");
+  say("rstranscribe/speaker-change", "amy");
+  feeder.push("Amy said");
+  say("rstranscribe/final-transcript", nullptr);
+  say("rstranscribe/speaker-change", "somebody");
+  feeder.push("Unknown said.");
+  feeder.end();
+  fail_unless(p.wait_end());
+  const std::string record = tone_record();
+  auto voice_of = [&](const std::string& words) {
+    const size_t at = record.find("\"" + words);
+    fail_unless(at != std::string::npos, "%s", record.c_str());
+    const size_t voice = record.find("\"voice\":\"", at) + 9;
+    return record.substr(voice, record.find('"', voice) - voice);
+  };
+  check_text(voice_of("Nobody said."), "default");
+  check_text(voice_of("Bob said"), bob);
+  check_text(voice_of("Amy said"), amy);
+  check_text(voice_of("Unknown said."), "default");
+}
+
 RUN_CASES("messages")

@@ -104,8 +104,8 @@ CASE(names_and_defaults) {
     fail_if(specs[i]->flags & GST_PARAM_CONTROLLABLE);
   }
   g_free(specs);
-  fail_unless_equals_int(static_cast<int>(ours.size()), static_cast<int>(wanted.size()) + 1);
-  fail_unless(ours.count("stats") == 1);
+  fail_unless_equals_int(static_cast<int>(ours.size()), static_cast<int>(wanted.size()) + 2);
+  fail_unless(ours.count("stats") == 1 && ours.count("voices") == 1);
   gst_object_unref(element);
 }
 
