@@ -16,6 +16,13 @@ namespace indextts2 {
 // Letters: T positions, N rows, C width. Thread-safety: const.
 class Gpt2 {
  public:
+  struct Layer {
+    explicit Layer(const Weights& weights, int64_t width);
+    at::Tensor feed_forward(const at::Tensor& x) const;
+    LayerNorm ln_1, ln_2;
+    Linear c_attn, attn_c_proj, c_fc, mlp_c_proj;
+  };
+
   // `weights`: scope with h.0, h.1, ... and ln_f. Number of layers, widths and vocabularies come
   // from the shapes. Throws Error{kModel} for missing layers or a width that `heads` does not
   // divide.
@@ -32,16 +39,11 @@ class Gpt2 {
 
   KvShape kv_shape() const;
   int64_t width() const { return width_; }
+  const std::vector<Layer>& layers() const { return layers_; }
+  const LayerNorm& ln_f() const { return ln_f_; }
   int64_t weight_bytes() const;  // of the layers' matrices: what a step reads
 
  private:
-  struct Layer {
-    explicit Layer(const Weights& weights, int64_t width);
-    at::Tensor feed_forward(const at::Tensor& x) const;
-    LayerNorm ln_1, ln_2;
-    Linear c_attn, attn_c_proj, c_fc, mlp_c_proj;
-  };
-
   std::vector<Layer> layers_;
   LayerNorm ln_f_;
   int64_t width_, heads_;

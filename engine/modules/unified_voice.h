@@ -52,6 +52,12 @@ class UnifiedVoice {
   int64_t max_codes() const;        // codes of one segment
   int64_t vocabulary() const { return mel_head_.weight.size(0); }
   const GptConfig& config() const { return config_; }
+  // The parts of a step, for those who run it otherwise.
+  const Gpt2& gpt() const { return gpt_; }
+  const LayerNorm& final_norm() const { return final_norm_; }
+  const Embedding& mel_embedding() const { return mel_embedding_; }
+  const Embedding& mel_pos_embedding() const { return mel_pos_embedding_; }
+  const Linear& mel_head() const { return mel_head_; }
   KvCache make_cache() const { return KvCache(gpt_.kv_shape(), speed_emb_.weight); }
 
  private:

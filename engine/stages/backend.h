@@ -1,4 +1,4 @@
-// What a device library replaces: the two loops that take the time. The CPU versions are the
+// What a device library replaces: the loops that take the time. The versions on LibTorch are the
 // definition.
 #pragma once
 
@@ -6,9 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/random.h"
+#include "core/stop_token.h"
+#include "modules/bigvgan.h"
+#include "modules/flow_matching.h"
+#include "modules/unified_voice.h"
 #include "stages/beam_search.h"
 
 namespace indextts2 {
@@ -47,4 +52,63 @@ class DecodeBatch {
   virtual DecodeResult release(int slot) = 0;
 };
 
+// One segment's way from noise to mel.
+struct FlowJob {
+  FlowInput input;   // on the network's device, in the dtype of its weights
+  at::Tensor noise;  // [1, M, F] float32 on the network's device, standard normal
+  FlowOptions options;
+};
+
+// Solves flows. What a job gives does not depend on the jobs beside it. Thread-safety: one thread.
+class FlowSolver {
+ public:
+  virtual ~FlowSolver() = default;
+  // The mel of the generated frames of each job [1, M, G] float32, on the network's device. Throws
+  // Error{kSettings, kSynthesis} as FlowMatching::solve and Error{kCancelled}, tested before every
+  // step.
+  virtual std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs,
+                                        const StopToken& stop) = 0;
+};
+
+// Log-mel to samples. Thread-safety: one thread.
+class WaveDecoder {
+ public:
+  virtual ~WaveDecoder() = default;
+  // mel [1, M, F] float32 on the network's device -> [F * hop] float32 in [-1, 1], there as well.
+  // Throws Error{kCancelled}.
+  virtual at::Tensor decode(const at::Tensor& mel, const StopToken& stop) = 0;
+};
+
+// The networks of one device, ready to run; immutable, shared by its replicas. What it makes holds
+// a reference to it. Thread-safety: const.
+class DeviceNetworks {
+ public:
+  virtual ~DeviceNetworks() = default;
+  virtual std::unique_ptr<DecodeBatch> decode_batch(int capacity) const = 0;
+  virtual std::unique_ptr<FlowSolver> flow_solver() const = 0;
+  virtual std::unique_ptr<WaveDecoder> wave_decoder() const = 0;
+};
+
+// The networks as the checkpoints gave them, on their device. A network may be shared with its
+// owner through the aliasing constructor.
+struct NetworkModules {
+  std::shared_ptr<const UnifiedVoice> gpt;
+  std::shared_ptr<const FlowMatching> flow;
+  std::shared_ptr<const BigVgan> vocoder;
+};
+
+inline constexpr int kDeviceBackendAbi = 1;
+
+// The networks of a device library. Thread-safety: safe.
+class DeviceBackend {
+ public:
+  virtual ~DeviceBackend() = default;
+  // Parts whose sizes the library has no kernels for run on LibTorch as they would without it.
+  virtual std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const = 0;
+};
+
 }  // namespace indextts2
+
+// The second symbol of a device library. nullptr: it speaks another kDeviceBackendAbi.
+extern "C" __attribute__((visibility("default"))) const indextts2::DeviceBackend*
+indextts2_device_backend(int abi);

@@ -69,15 +69,15 @@ class Programs:
 
     def __init__(self, folder, torch_lib):
         folder = os.path.abspath(folder)
-        self.golden_test = self._find(folder, "golden_test", "tests/golden/golden_test")
-        self.bench_speak = self._find(folder, "bench_speak", "tests/bench/bench_speak")
-        grammars = self._find(folder, "text", "engine/text")
+        self.golden_test = self.find(folder, "golden_test", "tests/golden/golden_test")
+        self.bench_speak = self.find(folder, "bench_speak", "tests/bench/bench_speak")
+        grammars = self.find(folder, "text", "engine/text")
         old = os.environ.get("LD_LIBRARY_PATH")
         self.environment = {**os.environ, "INDEXTTS2_GRAMMARS": grammars,
                             "LD_LIBRARY_PATH": ":".join(filter(None, [folder, torch_lib, old]))}
 
     @staticmethod
-    def _find(folder, *names):
+    def find(folder, *names):
         for name in names:
             if os.path.exists(os.path.join(folder, name)):
                 return os.path.join(folder, name)

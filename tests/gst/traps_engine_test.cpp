@@ -51,7 +51,7 @@ int torch_threads() {
 
 // The line of available-devices for `device`, empty if there is none.
 std::string device_line(const std::string& device) {
-  Player p({{"devices", "cpu"}});
+  Player p(tiny_model({{"devices", "cpu"}}));
   fail_unless(p.go_to(GST_STATE_READY));
   gchar* text = nullptr;
   g_object_get(p.element(), "available-devices", &text, nullptr);

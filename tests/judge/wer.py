@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Word error rate of spoken English sentences, as Whisper base hears them on the CPU.
 
-usage: wer.py MANIFEST.tsv          lines: WAV <tab> the text that it should say
+usage: wer.py MANIFEST.tsv [OTHER.tsv]     lines: WAV <tab> the text that it should say
 needs the packages that judge.sh installs; the model comes with two of them.
-Prints one line per sentence that differs and, last, `WER x.x % (errors/words) over N sentences`.
+Prints one line per sentence that differs and, last, `WER x.x % (errors/words) over N sentences`. With a second manifest of the
+same texts: both, then what was heard otherwise in one than in the other; exit status 1 if that was any word.
 """
 import importlib.util
 import os
@@ -62,12 +63,10 @@ def distance(wanted, heard):
     return row[-1]
 
 
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    model = WhisperModel(whisper_base(), device="cpu", compute_type="int8", cpu_threads=os.cpu_count())
-    errors = total = count = 0
-    with open(sys.argv[1], encoding="utf-8") as manifest:
+def listen(model, path):
+    """[(text, what was heard)] of a manifest; prints its word error rate."""
+    pairs, errors, total = [], 0, 0
+    with open(path, encoding="utf-8") as manifest:
         for line in manifest:
             wav, text = line.rstrip("\n").split("\t")
             segments, _ = model.transcribe(wav, language="en", beam_size=5, condition_on_previous_text=False,
@@ -75,13 +74,31 @@ def main():
             heard = " ".join(segment.text.strip() for segment in segments)
             wanted = words(text)
             wrong = distance(wanted, words(heard))
-            errors, total, count = errors + wrong, total + len(wanted), count + 1
+            errors, total = errors + wrong, total + len(wanted)
+            pairs.append((text, heard))
             if wrong:
                 print(f"{wrong} of {len(wanted)} words: {text} | heard: {heard}")
     if not total:
-        sys.exit(f"wer.py: no sentences in {sys.argv[1]}")
-    print(f"WER {100 * errors / total:.1f} % ({errors}/{total}) over {count} sentences")
+        sys.exit(f"wer.py: no sentences in {path}")
+    print(f"WER {100 * errors / total:.1f} % ({errors}/{total}) over {len(pairs)} sentences")
+    return pairs
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    model = WhisperModel(whisper_base(), device="cpu", compute_type="int8", cpu_threads=os.cpu_count())
+    sides = [listen(model, path) for path in sys.argv[1:]]
+    if len(sides) == 1:
+        return 0
+    changed = 0
+    for (text, first), (_, second) in zip(*sides):
+        if words(first) != words(second):
+            changed += distance(words(first), words(second))
+            print(f"heard otherwise: {text} | {first} | {second}")
+    print(f"{changed} words changed over {len(sides[0])} sentences")
+    return 1 if changed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

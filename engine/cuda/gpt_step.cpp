@@ -1,0 +1,213 @@
+// The networks of one decoding step on the device.
+#include "cuda/gpt_step.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "cuda/cuda_check.h"
+#include "cuda/kernels/row_norm.h"
+
+namespace indextts2 {
+namespace {
+
+ElementType element_type_of(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return ElementType::kFloat32;
+    case at::kHalf:
+      return ElementType::kFloat16;
+    case at::kBFloat16:
+      return ElementType::kBFloat16;
+    default:
+      throw Error(ErrorCode::kInternal, "decoding: no kernels for weights of this type");
+  }
+}
+
+// Contiguous and aligned, on a CUDA device.
+bool readable(const at::Tensor& tensor, at::ScalarType type) {
+  return tensor.defined() && tensor.is_cuda() && tensor.scalar_type() == type &&
+         tensor.is_contiguous() && reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % 16 == 0;
+}
+
+bool readable(const Linear& linear, at::ScalarType type) {
+  return readable(linear.weight, type) && readable(linear.bias, type) &&
+         linear.weight.size(1) * linear.weight.element_size() % 64 == 0;
+}
+
+bool readable(const LayerNorm& norm, at::ScalarType type) {
+  return readable(norm.weight, type) && readable(norm.bias, type);
+}
+
+int size_of(const at::Tensor& tensor, int64_t dim) { return static_cast<int>(tensor.size(dim)); }
+
+}  // namespace
+
+// One call of enqueue.
+struct GptStep::Pass {
+  int rows;
+  cudaStream_t stream;
+  int h = 0;                         // which of h_ is the newest
+  int part_count = 0;                // of parts_ still to be added to it
+  const void* parts_bias = nullptr;  // with them
+};
+
+bool GptStep::supports(const UnifiedVoice& model) {
+  const at::Tensor& codes = model.mel_embedding().weight;
+  const at::ScalarType type = codes.scalar_type();
+  if (type != at::kFloat && type != at::kHalf && type != at::kBFloat16) return false;
+  if (!readable(codes, type) || !readable(model.mel_pos_embedding().weight, type)) return false;
+  if (!readable(model.mel_head(), at::kFloat) || !readable(model.final_norm(), type) ||
+      !readable(model.gpt().ln_f(), type) || model.gpt().width() > kMaxNormWidth) {
+    return false;
+  }
+  int major = 0;
+  cuda_check(
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, codes.device().index()),
+      "asking for the device's version");
+  const auto& layers = model.gpt().layers();
+  return major >= 8 && std::all_of(layers.begin(), layers.end(), [type](const Gpt2::Layer& layer) {
+           return readable(layer.ln_1, type) && readable(layer.ln_2, type) &&
+                  readable(layer.c_attn, type) && readable(layer.attn_c_proj, type) &&
+                  readable(layer.c_fc, type) && readable(layer.mlp_c_proj, type);
+         });
+}
+
+GptStep::GptStep(std::shared_ptr<const UnifiedVoice> model, int max_rows, GptStepTuning tuning)
+    : model_(std::move(model)),
+      type_(element_type_of(model_->mel_embedding().weight.scalar_type())),
+      max_rows_(max_rows),
+      tuning_(tuning) {
+  if (!supports(*model_)) {
+    throw Error(ErrorCode::kInternal, "decoding: no kernels for a model of these sizes");
+  }
+  const Gpt2& gpt = model_->gpt();
+  const int64_t width = gpt.width();
+  int64_t inner = 0;
+  for (const Gpt2::Layer& layer : gpt.layers()) inner = std::max(inner, layer.c_fc.weight.size(0));
+  const at::TensorOptions own = model_->mel_embedding().weight.options();
+  const at::TensorOptions wide = own.dtype(at::kFloat);
+  for (at::Tensor& h : h_) h = at::empty({max_rows, width}, wide);
+  parts_ = at::empty({kMaxRowSplits, max_rows, width}, wide);
+  normed_ = at::empty({max_rows, width}, wide);
+  qkv_ = at::empty({max_rows, 3 * width}, own);
+  seen_ = at::empty({max_rows, width}, own);
+  inner_ = at::empty({max_rows, inner}, own);
+}
+
+// The norm of the newest h, to which it adds what is still to be added.
+RowNorm GptStep::norm_of(const LayerNorm& norm, Pass* pass) const {
+  RowNorm result;
+  result.h = h_[pass->h].const_data_ptr<float>();
+  if (pass->part_count > 0) {
+    result.parts = parts_.const_data_ptr<float>();
+    result.part_count = std::exchange(pass->part_count, 0);
+    result.parts_bias = pass->parts_bias;
+    pass->h = 1 - pass->h;
+    result.h_out = h_[pass->h].mutable_data_ptr<float>();
+  }
+  result.weight = norm.weight.const_data_ptr();
+  result.bias = norm.bias.const_data_ptr();
+  result.eps = static_cast<float>(norm.eps);
+  return result;
+}
+
+void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const Linear& next,
+                              RowOutput output, const at::Tensor& y, Pass* pass) const {
+  RowLinear layer;
+  layer.type = element_type_of(linear.weight.scalar_type());
+  layer.rows = pass->rows;
+  layer.in = size_of(linear.weight, 1);
+  layer.out = size_of(linear.weight, 0);
+  layer.weight = linear.weight.const_data_ptr();
+  layer.bias = linear.bias.const_data_ptr();
+  layer.norm = norm_of(norm, pass);
+  layer.output = output;
+  layer.y = y.mutable_data_ptr();
+  if (tuning_.prefetch) {
+    layer.next = next.weight.const_data_ptr();
+    layer.next_bytes = next.weight.nbytes();
+  }
+  if (pass->rows > tuning_.fused_norm_rows) {
+    cuda_check(row_norm(layer.norm, pass->rows, layer.in, type_, type_, normed_.mutable_data_ptr(),
+                        pass->stream),
+               "starting a layer norm");
+    layer.x = normed_.const_data_ptr();
+  }
+  cuda_check(row_linear(layer, pass->stream), "starting a linear layer");
+}
+
+void GptStep::linear_to_parts(const at::Tensor& x, const Linear& linear, const Linear& next,
+                              Pass* pass) const {
+  RowLinear layer;
+  layer.type = type_;
+  layer.rows = pass->rows;
+  layer.in = size_of(linear.weight, 1);
+  layer.out = size_of(linear.weight, 0);
+  layer.weight = linear.weight.const_data_ptr();
+  layer.x = x.const_data_ptr();
+  layer.output = RowOutput::kParts;
+  layer.splits =
+      tuning_.splits > 0 ? tuning_.splits : row_linear_splits(layer.out, layer.in, layer.type);
+  layer.y = parts_.mutable_data_ptr();
+  if (tuning_.prefetch) {
+    layer.next = next.weight.const_data_ptr();
+    layer.next_bytes = next.weight.nbytes();
+  }
+  cuda_check(row_linear(layer, pass->stream), "starting a linear layer");
+  pass->part_count = layer.splits;
+  pass->parts_bias = linear.bias.const_data_ptr();
+}
+
+void GptStep::enqueue(const DecodeTables& tables, int segments, float* logits,
+                      const AttentionCall& attention, cudaStream_t stream) {
+  Pass pass{segments * tables.max_beams, stream};
+  if (pass.rows > max_rows_) {
+    throw Error(ErrorCode::kInternal, "decoding: " + std::to_string(pass.rows) +
+                                          " rows, room for " + std::to_string(max_rows_));
+  }
+  if (pass.rows == 0) return;
+  const Gpt2& gpt = model_->gpt();
+  const int width = static_cast<int>(gpt.width());
+  const at::Tensor &codes = model_->mel_embedding().weight,
+                   &positions = model_->mel_pos_embedding().weight;
+  cuda_check(
+      gather_code_rows({codes.const_data_ptr(), positions.const_data_ptr(), size_of(codes, 0),
+                        size_of(positions, 0)},
+                       tables, segments, width, type_, h_[0].mutable_data_ptr<float>(), stream),
+      "gathering the codes");
+  const auto& layers = gpt.layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const Gpt2::Layer& layer = layers[i];
+    const bool last = i + 1 == layers.size();
+    norm_and_linear(layer.ln_1, layer.c_attn, layer.attn_c_proj, RowOutput::kPlain, qkv_, &pass);
+    attention(static_cast<int>(i), qkv_.const_data_ptr(), seen_.mutable_data_ptr(), stream);
+    linear_to_parts(seen_, layer.attn_c_proj, layer.c_fc, &pass);
+    norm_and_linear(layer.ln_2, layer.c_fc, layer.mlp_c_proj, RowOutput::kGelu, inner_, &pass);
+    linear_to_parts(inner_, layer.mlp_c_proj, last ? model_->mel_head() : layers[i + 1].c_attn,
+                    &pass);
+  }
+  RowNorm norm = norm_of(gpt.ln_f(), &pass);
+  norm.h_out = nullptr;
+  norm.weight2 = model_->final_norm().weight.const_data_ptr();
+  norm.bias2 = model_->final_norm().bias.const_data_ptr();
+  norm.eps2 = static_cast<float>(model_->final_norm().eps);
+  cuda_check(row_norm(norm, pass.rows, width, type_, ElementType::kFloat32,
+                      normed_.mutable_data_ptr(), stream),
+             "starting the last layer norm");
+  const Linear& head = model_->mel_head();
+  RowLinear layer;
+  layer.rows = pass.rows;
+  layer.in = width;
+  layer.out = size_of(head.weight, 0);
+  layer.weight = head.weight.const_data_ptr();
+  layer.bias = head.bias.const_data_ptr();
+  layer.x = normed_.const_data_ptr();
+  layer.y = logits;
+  cuda_check(row_linear(layer, stream), "starting the head");
+}
+
+}  // namespace indextts2

@@ -1,0 +1,255 @@
+// What the networks of one decoding step take on the device, attention and sampling left out:
+// random weights of the official sizes, by the number of rows, whole and kernel by kernel.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "cuda/gpt_step.h"
+#include "device_timer.h"
+#include "support/random_gpt.h"
+#include "unit/cuda/cuda_torch.h"
+#include "unit/cuda/device_buffer.h"
+
+namespace indextts2 {
+namespace {
+
+const char kUsage[] =
+    "usage: bench_gpt_step [--type bf16|fp16|fp32] [--layers N] [--kernels] [--variants] "
+    "[--rule-off]\n"
+    "  --kernels   each linear layer by itself as well\n"
+    "  --variants  norm inside or before the linear layers, with and without prefetching\n"
+    "  --rule-off  other cuts of K for each number of rows: what equal bits cost\n";
+
+constexpr int kBeams = 3;
+constexpr int kSegments[] = {1, 2, 4, 8, 16, 32};
+constexpr int kMostRows = 96;
+
+struct Arguments {
+  at::ScalarType type = at::kBFloat16;
+  int64_t layers = 24;
+  bool kernels = false, variants = false, rule_off = false;
+};
+
+bool parse(int argc, char** argv, Arguments* arguments) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string value = i + 1 < argc ? argv[i + 1] : "";
+    if (argument == "--kernels") {
+      arguments->kernels = true;
+    } else if (argument == "--variants") {
+      arguments->variants = true;
+    } else if (argument == "--rule-off") {
+      arguments->rule_off = true;
+    } else if (argument == "--layers" && std::atoi(value.c_str()) > 0) {
+      arguments->layers = std::atoi(argv[++i]);
+    } else if (argument == "--type" && (value == "bf16" || value == "fp16" || value == "fp32")) {
+      arguments->type = value == "bf16" ? at::kBFloat16 : value == "fp16" ? at::kHalf : at::kFloat;
+      ++i;
+    } else {
+      std::fputs(kUsage, stderr);
+      return false;
+    }
+  }
+  return true;
+}
+
+class Bench {
+ public:
+  explicit Bench(const Arguments& arguments)
+      : slots_(counted(kMostRows / kBeams)),
+        beams_(std::vector<int32_t>(kMostRows / kBeams, kBeams)),
+        steps_(std::vector<int32_t>(kMostRows / kBeams, 100)),
+        done_(std::vector<int32_t>(kMostRows / kBeams, 0)),
+        tokens_(counted(kMostRows)) {
+    RandomGptSizes sizes;
+    sizes.layers = arguments.layers;
+    WeightsOptions options;
+    options.device = at::Device(at::kCUDA, 0);
+    options.dtype = arguments.type;
+    model_ = random_gpt(sizes, options, arguments.type, /*distinct=*/1);
+    check(cudaDeviceSynchronize());
+    bandwidth_ = copy_bandwidth();
+    cudaDeviceProp device{};
+    check(cudaGetDeviceProperties(&device, 0));
+    std::printf("%s, %s, %d layers; copy %.0f GB/s\n", device.name, c10::toString(arguments.type),
+                static_cast<int>(sizes.layers), bandwidth_);
+  }
+
+  DeviceTime step(int segments, GptStepTuning tuning) {
+    GptStep step(model_, kMostRows, tuning);
+    DecodeTables tables{};
+    tables.segments = slots_.data();
+    tables.beams = beams_.data();
+    tables.steps = steps_.data();
+    tables.done = done_.data();
+    tables.tokens = tokens_.data();
+    tables.max_beams = kBeams;
+    DeviceBuffer<float> logits(size_t(segments) * kBeams * model_->vocabulary());
+    // Numbers for attention's output: the networks would pass on whatever the memory holds.
+    const size_t bytes = model_->gpt().width() * element_bytes(step.element_type());
+    bool first = true;
+    return time_graph([&](cudaStream_t stream) {
+      step.enqueue(
+          tables, segments, logits.data(),
+          [&](int, const void*, void* out, cudaStream_t on) {
+            if (first) check(cudaMemsetAsync(out, 0, segments * kBeams * bytes, on));
+            first = false;
+          },
+          stream);
+    });
+  }
+
+  void print_steps(const char* what, GptStepTuning tuning) {
+    const double bytes =
+        double(model_->gpt().weight_bytes()) + double(model_->mel_head().weight.nbytes());
+    for (const int segments : kSegments) {
+      print_step(what, segments, step(segments, tuning), bytes);
+    }
+  }
+
+  void print_step(const char* what, int segments, const DeviceTime& time, double bytes) const {
+    std::printf("%-28s %2d rows  %.4f ms [%.4f-%.4f]  %.0f MB  %5.1f %% of the copy\n", what,
+                segments * kBeams, time.median, time.least, time.most, bytes / 1e6,
+                100 * bytes / (time.median * 1e6) / bandwidth_);
+  }
+
+  // One kind of linear layer: those of all layers one after the other.
+  void print_kernels() {
+    const auto& layers = model_->gpt().layers();
+    const struct {
+      const char* name;
+      const Linear Gpt2::Layer::*linear;
+      RowOutput output;
+      bool norm;
+    } kKinds[] = {{"qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, false},
+                  {"norm + qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, true},
+                  {"proj", &Gpt2::Layer::attn_c_proj, RowOutput::kParts, false},
+                  {"fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, false},
+                  {"norm + fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, true},
+                  {"fc2", &Gpt2::Layer::mlp_c_proj, RowOutput::kParts, false}};
+    const size_t room = size_t(kMaxRowSplits) * kMostRows * 5120;
+    DeviceBuffer<float> x(room), y(room), h(room);
+    for (DeviceBuffer<float>* buffer : {&x, &y, &h}) {
+      check(cudaMemset(buffer->data(), 0, room * sizeof(float)));
+    }
+    for (const auto& kind : kKinds) {
+      for (const int segments : kSegments) {
+        if (kind.norm && segments * kBeams > 8) continue;
+        const DeviceTime time = time_graph([&](cudaStream_t stream) {
+          for (const Gpt2::Layer& layer : layers) {
+            RowLinear linear =
+                row_linear_of(layer.*kind.linear, kind.output, segments * kBeams, x, y);
+            if (kind.norm) {
+              linear.x = nullptr;
+              linear.norm = norm_of(layer, linear.in, x, h);
+            }
+            check(row_linear(linear, stream));
+          }
+        });
+        print_kernel(kind.name, segments, time, double((layers[0].*kind.linear).weight.nbytes()));
+      }
+    }
+    print_norms(x, y, h);
+  }
+
+ private:
+  static std::vector<int32_t> counted(int count) {
+    std::vector<int32_t> values(count);
+    for (int i = 0; i < count; ++i) values[i] = i;
+    return values;
+  }
+
+  ElementType type() const {
+    const at::ScalarType type = model_->mel_embedding().weight.scalar_type();
+    return type == at::kFloat  ? ElementType::kFloat32
+           : type == at::kHalf ? ElementType::kFloat16
+                               : ElementType::kBFloat16;
+  }
+
+  RowLinear row_linear_of(const Linear& from, RowOutput output, int rows, DeviceBuffer<float>& x,
+                          DeviceBuffer<float>& y) const {
+    RowLinear linear;
+    linear.type = type();
+    linear.rows = rows;
+    linear.in = static_cast<int>(from.weight.size(1));
+    linear.out = static_cast<int>(from.weight.size(0));
+    linear.weight = from.weight.const_data_ptr();
+    linear.bias = from.bias.const_data_ptr();
+    linear.x = x.data();
+    linear.output = output;
+    linear.y = y.data();
+    return linear;
+  }
+
+  RowNorm norm_of(const Gpt2::Layer& layer, int width, DeviceBuffer<float>& x,
+                  DeviceBuffer<float>& h) const {
+    RowNorm norm;
+    norm.h = x.data();
+    norm.parts = x.data();
+    norm.part_count = row_linear_splits(width, 4 * width, type());
+    norm.parts_bias = layer.mlp_c_proj.bias.const_data_ptr();
+    norm.h_out = h.data();
+    norm.weight = layer.ln_1.weight.const_data_ptr();
+    norm.bias = layer.ln_1.bias.const_data_ptr();
+    return norm;
+  }
+
+  void print_norms(DeviceBuffer<float>& x, DeviceBuffer<float>& y, DeviceBuffer<float>& h) {
+    const auto& layers = model_->gpt().layers();
+    const int width = static_cast<int>(model_->gpt().width());
+    for (const int segments : kSegments) {
+      const DeviceTime time = time_graph([&](cudaStream_t stream) {
+        for (const Gpt2::Layer& layer : layers) {
+          check(row_norm(norm_of(layer, width, x, h), segments * kBeams, width, type(), type(),
+                         y.data(), stream));
+        }
+      });
+      print_kernel("norm", segments, time, 0);
+    }
+  }
+
+  void print_kernel(const char* name, int segments, const DeviceTime& time, double bytes) const {
+    const double count = double(model_->gpt().layers().size());
+    std::printf("  %-20s %2d rows  %6.2f us [%.2f-%.2f]  %5.1f MB  %5.1f %% of the copy\n", name,
+                segments * kBeams, 1e3 * time.median / count, 1e3 * time.least / count,
+                1e3 * time.most / count, bytes / 1e6,
+                100 * bytes / (time.median / count * 1e6) / bandwidth_);
+  }
+
+  std::shared_ptr<const UnifiedVoice> model_;
+  DeviceBuffer<int32_t> slots_, beams_, steps_, done_, tokens_;
+  double bandwidth_ = 0;
+};
+
+void run(const Arguments& arguments) {
+  Bench bench(arguments);
+  bench.print_steps("step", {});
+  if (arguments.variants) {
+    bench.print_steps("norm before", {0, true, 0});
+    bench.print_steps("norm inside up to 8 rows", {8, true, 0});
+    bench.print_steps("without prefetch", {kFusedNormRows, false, 0});
+  }
+  if (arguments.rule_off) {
+    for (const int splits : {1, 2, 4}) {
+      bench.print_steps(("K in " + std::to_string(splits) + " parts").c_str(),
+                        {kFusedNormRows, true, splits});
+    }
+  }
+  if (arguments.kernels) bench.print_kernels();
+}
+
+}  // namespace
+}  // namespace indextts2
+
+int main(int argc, char** argv) {
+  using namespace indextts2;
+  Arguments arguments;
+  if (!parse(argc, argv, &arguments)) return 2;
+  if (!have_cuda_torch()) return 0;
+  try {
+    run(arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_gpt_step: %s\n", error.what());
+    return 1;
+  }
+}
