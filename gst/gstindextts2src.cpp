@@ -94,6 +94,25 @@ Element::Element(GstElement* element)
   gst_audio_info_set_format(&info, GST_AUDIO_FORMAT_F32LE, kSampleRateHz, 1, nullptr);
 }
 
+Element::~Element() {
+  for (GstEvent* event : kept_events) gst_event_unref(event);
+  gst_clear_object(&text_pad);
+}
+
+void Element::keep_event(GstEvent* event) {
+  std::lock_guard<std::mutex> lock(mutex);
+  kept_events.push_back(event);
+}
+
+void Element::send_kept_events(GstPad* pad) {
+  std::vector<GstEvent*> events;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    events.swap(kept_events);
+  }
+  for (GstEvent* event : events) gst_pad_push_event(pad, event);
+}
+
 Settings Element::copy_settings() {
   std::lock_guard<std::mutex> lock(mutex);
   return settings;
@@ -290,6 +309,7 @@ static gboolean gst_indextts2_src_stop(GstBaseSrc* source) {
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
     std::vector<Notice> notices;
     e.flow().stop(&notices);
+    e.sent_buffers = false;
     post_notices(source, e, notices);
     e.progress.cancel();
     return static_cast<gboolean>(TRUE);

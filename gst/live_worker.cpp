@@ -23,12 +23,11 @@ void LiveStream::work(const EngineFactory* factory, EngineOptions engine, VoiceO
     failed.kind = Notice::Kind::kError;
     failed.error = current_error();
     if (failed.error->code == ErrorCode::kCancelled) return;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      error_ = failed.error;
-      space_changed_.notify_all();
-    }
+    // First the message: what the base class says of the stream that ends comes after it.
     post_({failed});
+    std::lock_guard<std::mutex> lock(mutex_);
+    error_ = failed.error;
+    space_changed_.notify_all();
   }
 }
 

@@ -88,6 +88,7 @@ Utterance make_utterance(const Settings& settings, std::string text, bool from_p
   Utterance utterance;
   utterance.from_pad = from_pad;
   if (!from_pad) utterance.queue_mode = settings.queue_mode;
+  utterance.language = settings.language;
   utterance.loudness_target = settings.loudness_target;
   utterance.max_true_peak = settings.max_true_peak;
   utterance.gap_samples = samples_in(settings.segment_gap_ns);

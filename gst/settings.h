@@ -60,6 +60,7 @@ struct Settings {
   double emotion_alpha = 1.0;
   gboolean emotion_random = FALSE;
   std::vector<double> emotion_vector;  // 0 or 8 values
+  std::string language;                // BCP-47, for tags
   gint64 seed = -1;                    // < 0: drawn for each text
   GenerationOptions generation;        // unset: the model's own value
   std::string glossary;
@@ -86,6 +87,7 @@ struct Utterance {
   SpeakOptions options;      // options.seed >= 0, so that the text can be spoken again alike
   uint64_t gap_samples = 0;  // silence before each segment, except at the start of the stream
   double loudness_target = 0, max_true_peak = -1;  // as in Settings
+  std::string language;                            // BCP-47; empty: not known
   bool from_pad = false;
   std::optional<Cue> cue;  // without live mode; there its start is not_before
   // In live mode.

@@ -17,14 +17,21 @@ namespace indextts2 {
 
 inline constexpr uint64_t kNoSample = UINT64_MAX;
 
+// One segment of a finished stream.
+struct Chapter {
+  std::string text;
+  uint64_t begin = 0, end = 0;  // samples
+};
+
 // Something to tell the application, in the order in which it happened.
 struct Notice {
   enum class Kind { kWarning, kError, kProgress, kLoaded, kDuration, kEvent };
   Kind kind = Kind::kWarning;
-  std::optional<Error> error;    // kWarning, kError
-  Progress progress;             // kProgress
-  uint64_t samples = kNoSample;  // kDuration: of the whole stream; kNoSample: unknown again
-  UtteranceEvent event;          // kEvent
+  std::optional<Error> error;     // kWarning, kError
+  Progress progress;              // kProgress
+  uint64_t samples = kNoSample;   // kDuration: of the whole stream; kNoSample: unknown again
+  std::vector<Chapter> chapters;  // kDuration, when it is known: all that is spoken
+  UtteranceEvent event;           // kEvent
 };
 
 struct StreamStats {

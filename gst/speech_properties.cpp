@@ -222,6 +222,9 @@ Property decibel_property(const char* name, const char* blurb, double Settings::
 }  // namespace
 
 void add_speech_properties(std::vector<Property>* rows) {
+  rows->push_back(string_property(
+      "language", "Language of the text as a BCP-47 code, such as en. Goes into the TAG event",
+      Change::kPlaying, &Settings::language));
   rows->push_back(voices_property());
   add_voice_properties(rows);
   add_sampling_properties(rows);

@@ -117,6 +117,14 @@ void SpeechStream::tell_duration(std::vector<Notice>* notices) {
   Notice notice;
   notice.kind = Notice::Kind::kDuration;
   notice.samples = duration;
+  if (complete && history_complete_ && !pad_linked_) {
+    for (size_t i = timeline_.first(); i < timeline_.size(); ++i) {
+      const Record& record = timeline_.at(i);
+      if (record.info) {
+        notice.chapters.push_back({record.info->text, record.start + record.gap, record.end()});
+      }
+    }
+  }
   notices->push_back(std::move(notice));
 }
 

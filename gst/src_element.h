@@ -24,12 +24,18 @@ namespace indextts2 {
 // Everything of the element that is C++.
 struct Element {
   explicit Element(GstElement* element);
-  ~Element() { gst_clear_object(&text_pad); }
+  ~Element();
   Element(const Element&) = delete;
   Settings copy_settings();
   GstAudioInfo copy_info();
 
-  std::mutex mutex;  // guards the next four
+  // An event for downstream, sent before the next buffer but one: the first brings caps and
+  // segment.
+  void keep_event(GstEvent* event);
+  void send_kept_events(GstPad* pad);
+
+  std::mutex mutex;  // guards the next five
+  std::vector<GstEvent*> kept_events;
   Settings settings;
   GstAudioInfo info;
   std::string available_devices;
@@ -47,6 +53,7 @@ struct Element {
   GstPadActivateModeFunction base_activate = nullptr;  // of the source pad
   std::atomic<guint64> chunk_samples{441};
   std::atomic<bool> restart_segment{false};  // a flush has reset the running time
+  bool sent_buffers = false;                 // the streaming thread's
   // Of live mode; the streaming thread's.
   bool live_begun = false;    // a buffer has gone out
   bool live_resync = false;   // PLAYING again: go on at the running time

@@ -63,9 +63,12 @@ static GstFlowReturn src_create(GstPushSrc* push_source, GstBuffer** buffer) {
   Element& e = element_of(source);
   return guarded(e.reporter, GST_FLOW_ERROR, [&] {
     std::vector<Notice> notices;
+    if (e.sent_buffers) e.send_kept_events(GST_BASE_SRC_PAD(source));
     try {
-      return e.is_live ? create_live(source, e, buffer, &notices)
-                       : create_buffer(source, e, buffer, &notices);
+      const GstFlowReturn flow = e.is_live ? create_live(source, e, buffer, &notices)
+                                           : create_buffer(source, e, buffer, &notices);
+      e.sent_buffers = e.sent_buffers || flow == GST_FLOW_OK;
+      return flow;
     } catch (...) {
       post_notices(source, e, notices);
       if (!e.is_live) e.progress.fail();

@@ -72,6 +72,7 @@ void TextPad::reset() {
   is_markup_ = false;
   has_times_ = true;
   speaker_.clear();
+  language_.clear();
   gst_segment_init(&segment_, GST_FORMAT_TIME);
   warned_of_tags_ = false;
 }
@@ -133,6 +134,7 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optiona
     std::vector<Notice> notices;
     Settings settings = host_.settings();
     if (settings.voices.count(speaker_) > 0) settings.voice = speaker_;
+    if (!language_.empty()) settings.language = language_;
     Utterance utterance = make_utterance(settings, std::move(text), /*from_pad=*/true);
     utterance.cue = cue;
     if (cue && host_.is_live()) utterance.not_before = cue->start;
@@ -222,6 +224,14 @@ gboolean TextPad::take_event(GstEvent* event) {
       host_.flow().set_pad_flushing(false);
       host_.flow().set_pad(linked(), /*ended=*/false);
       return host_.flush(owned.release());
+    case GST_EVENT_TAG: {
+      GstTagList* tags = nullptr;
+      gchar* code = nullptr;
+      gst_event_parse_tag(event, &tags);
+      if (gst_tag_list_get_string(tags, GST_TAG_LANGUAGE_CODE, &code)) language_ = code;
+      g_free(code);
+      return TRUE;
+    }
     case GST_EVENT_CUSTOM_DOWNSTREAM:
       take_transcriber_event(gst_event_get_structure(event));
       return TRUE;

@@ -64,7 +64,8 @@ class TextPad {
   // Under the pad's stream lock.
   UtteranceCutter cutter_;
   bool is_markup_ = false;
-  std::string speaker_;  // told by upstream; a name of `voices`, or empty
+  std::string language_;  // of upstream's tags
+  std::string speaker_;   // told by upstream; a name of `voices`, or empty
   GstSegment segment_;
   bool has_times_ = true;  // the segment is in time; in bytes, timestamps mean nothing
   bool warned_of_tags_ = false;

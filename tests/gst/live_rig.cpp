@@ -145,6 +145,7 @@ void LiveRig::step_to_sound(guint64 id, int most) {
 }
 
 void LiveRig::forget_messages() {
+  while (GstEvent* event = gst_harness_try_pull_event(harness_)) gst_event_unref(event);
   std::lock_guard<std::mutex> lock(mutex_);
   messages_.clear();
 }

@@ -51,7 +51,7 @@ class LiveRig {
 
   std::vector<LiveBuffer> buffers;
   std::vector<LiveMessage> messages();
-  void forget_messages();
+  void forget_messages();  // and events
   std::vector<LiveMessage> messages(const std::string& name, guint64 id);
   std::vector<float> samples_of(guint64 id) const;
   GstClockTime now() const;

@@ -405,7 +405,7 @@ CASE(trap_23_live_states_do_not_wait) {
     gst_element_set_state(rig.element(), GST_STATE_NULL);
     fail_unless(seconds_now() - start < 1);
   }
-  Player p({{"model-path", "tone:throw_at=open_engine,thrown=kModel"}, {"is-live", "true"}});
+  Player p({{"model-path", "tone:throw_at=open_engine,throw=kModel"}, {"is-live", "true"}});
   p.go_to(GST_STATE_PLAYING, 0);
   fail_unless(!p.wait_end());
   fail_unless(p.reports(GST_MESSAGE_ERROR)[0].domain == GST_LIBRARY_ERROR);

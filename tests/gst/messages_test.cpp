@@ -273,4 +273,48 @@ CASE(named_voices) {
   check_text(voice_of("Unknown said."), "default");
 }
 
+// Titles of the texts, voice and language; chapters of the segments, before the end.
+CASE(tags_and_contents) {
+  Player p({{"model-path", "tone:any_voice=1"},
+            {"text", "One here. Two here."},
+            {"voice", "/clips/amy.wav"},
+            {"language", "en"},
+            {"seed", "1"}});
+  static std::string tags;
+  static int entries;
+  GstPad* pad = gst_element_get_static_pad(p.element(), "src");
+  gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+      [](GstPad*, GstPadProbeInfo* info, gpointer) {
+        GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+        if (GST_EVENT_TYPE(event) == GST_EVENT_TAG) {
+          GstTagList* list;
+          gst_event_parse_tag(event, &list);
+          gchar* text = gst_tag_list_to_string(list);
+          tags += text;
+          g_free(text);
+        } else if (GST_EVENT_TYPE(event) == GST_EVENT_TOC) {
+          GstToc* toc;
+          gst_event_parse_toc(event, &toc, nullptr);
+          entries = static_cast<int>(g_list_length(gst_toc_get_entries(toc)));
+          GstTocEntry* second = gst_toc_find_entry(toc, "segment-2");
+          gint64 start, stop;
+          fail_unless(gst_toc_entry_get_start_stop_times(second, &start, &stop));
+          fail_unless_equals_int64(
+              start, static_cast<gint64>(gst_util_uint64_scale(220 * 9 + 4410, GST_SECOND, 22050)));
+          gst_toc_entry_unref(second);
+          gst_toc_unref(toc);
+        }
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  gst_object_unref(pad);
+  fail_unless(p.play());
+  for (const char* wanted : {"One\\ here.\\ Two\\ here.", "amy.wav", "language-code=(string)en"}) {
+    fail_unless(tags.find(wanted) != std::string::npos, "%s", tags.c_str());
+  }
+  fail_unless_equals_int(entries, 2);
+  fail_unless(p.count(GST_MESSAGE_TOC) >= 1);  // ours; sinks post what they receive, too
+}
+
 RUN_CASES("messages")

@@ -48,6 +48,7 @@ CASE(names_and_defaults) {
                                                      {"uri", "NULL"},
                                                      {"max-utterances", "256"},
                                                      {"timing", "auto"},
+                                                     {"language", "NULL"},
                                                      {"overflow", "shift"},
                                                      {"loudness-target", "0"},
                                                      {"max-true-peak", "-1"},
