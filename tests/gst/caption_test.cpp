@@ -348,6 +348,10 @@ CASE(captions_into_a_webvtt_file) {
 
 // textoverlay waits for the text of each picture: gaps and captions must let it go on to the end.
 CASE(captions_into_textoverlay) {
+  if (kAddressSanitizer) {
+    g_print("left out: captions into textoverlay (fontconfig leaks)\n");
+    return;
+  }
   Seen text;
   play_line(std::string(kSpeak) + "text=\"" + kText +
                 "\" ! indextts2caption name=c reading-speed=0 "

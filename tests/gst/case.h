@@ -11,6 +11,13 @@
 
 namespace player {
 
+// Freed memory is kept for a while then: figures of the process mean nothing.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kAddressSanitizer = true;
+#else
+inline constexpr bool kAddressSanitizer = false;
+#endif
+
 struct Case {
   TFun function;
   const char* name;

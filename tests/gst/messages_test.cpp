@@ -302,7 +302,6 @@ CASE(tags_and_contents) {
           fail_unless(gst_toc_entry_get_start_stop_times(second, &start, &stop));
           fail_unless_equals_int64(
               start, static_cast<gint64>(gst_util_uint64_scale(220 * 9 + 4410, GST_SECOND, 22050)));
-          gst_toc_entry_unref(second);
           gst_toc_unref(toc);
         }
         return GST_PAD_PROBE_OK;
