@@ -328,6 +328,7 @@ std::shared_ptr<Engine> Factory::open_engine(const EngineOptions& options) const
     settings.data_dir = options.data_dir.empty() ? find_grammars() : options.data_dir;
     settings.hub_cache = hub_cache();
     settings.precision = options.precision;
+    settings.kernels = options.kernels;
     settings.threads = options.threads;
     settings.max_batch = std::max(1, options.max_batch);
     settings.warmup = options.warmup;

@@ -7,13 +7,19 @@
 
 #include "audio/clip.h"
 #include "core/clock.h"
+#include "device_backend.h"
 #include "ops/runtime.h"
 #include "pool/device.h"
 #include "shared_loads.h"
 #include "stages/failure.h"
+#include "stages/stream_handover.h"
 
 namespace indextts2 {
 namespace {
+
+// Frames of the segments that a GPU renders together, prompts included: enough to fill it, and few
+// enough that a first segment does not wait long for those before it.
+constexpr int64_t kFramesTogether = 6000;
 
 // Networks by (model, device, precision): pools that differ in anything else share them.
 SharedLoads<const SpeechModel>& shared_networks() {
@@ -22,8 +28,23 @@ SharedLoads<const SpeechModel>& shared_networks() {
   return *networks;
 }
 
+// Whether precision=auto is the fastest format that a GPU has; until the quality of these is shown
+// for every stage, it is fp32.
+constexpr bool kAutoIsHalf = false;
+
+at::ScalarType auto_dtype(const std::string& device) {
+  if (!kAutoIsHalf || device == "cpu") return at::kFloat;
+  for (const Device& there : list_devices()) {
+    if (there.id != device) continue;
+    if (there.compute_capability >= 80) return at::kBFloat16;
+    if (there.compute_capability >= 75) return at::kHalf;
+  }
+  return at::kFloat;
+}
+
 at::ScalarType dtype_of(Precision precision, const std::string& device) {
-  if (precision == Precision::kAuto || precision == Precision::kFp32) return at::kFloat;
+  if (precision == Precision::kAuto) return auto_dtype(device);
+  if (precision == Precision::kFp32) return at::kFloat;
   if (device == "cpu") {
     throw Error(
         ErrorCode::kSettings,
@@ -56,16 +77,21 @@ std::shared_ptr<const SpeechModel> load_networks(
     const ModelSettings& settings, const std::shared_ptr<const ModelCheckpoints>& files,
     const ModelConfig& config, const std::string& device, const StopToken& stop, const Tell& tell) {
   const at::ScalarType dtype = dtype_of(settings.precision, device);
-  const std::string key =
-      settings.model_dir + "|" + device + "|" + std::to_string(static_cast<int>(dtype));
+  const std::string key = settings.model_dir + "|" + device + "|" +
+                          std::to_string(static_cast<int>(dtype)) + "|" +
+                          std::to_string(static_cast<int>(settings.kernels));
   return shared_networks().open(
       key,
-      [files, config, device, dtype](const StopToken& load_stop, const Tell& load_tell) {
+      [files, config, device, dtype, kernels = settings.kernels](const StopToken& load_stop,
+                                                                 const Tell& load_tell) {
         const DeviceScope scope(device);
         ByteCounter counter(files->bytes(), device, load_tell);
-        return std::make_shared<const SpeechModel>(
+        auto model = std::make_shared<const SpeechModel>(
             *files, config,
-            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()});
+            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()},
+            kernels == Kernels::kLibTorch ? nullptr : find_device_backend(device));
+        wait_for_stream(at::Device(device));  // replicas use streams of their own
+        return model;
       },
       stop, tell);
 }
@@ -114,6 +140,7 @@ std::shared_ptr<VoicePool> open_voice_pool(
                            std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
                                *files, config,
                                WeightsOptions{at::Device(device), at::kFloat, closing, {}});
+                           wait_for_stream(at::Device(device));  // it works on another stream
                            *unused = encoder->unused();
                            return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
                          }},
@@ -132,8 +159,16 @@ std::shared_ptr<SpeechPool> open_speech_pool(
       SynthesizerOptions replica;
       replica.device = device;
       replica.max_batch = max_batch;
-      replica.enter_thread = [device] { return std::make_shared<DeviceScope>(device); };
-      const DeviceScope scope(device);
+      replica.enter_thread = [device](ReplicaThread thread) {
+        // What is decoded now is heard first; rendering takes what decoding leaves of the device.
+        return std::make_shared<DeviceScope>(device, thread == ReplicaThread::kDecode
+                                                         ? StreamPriority::kHigh
+                                                         : StreamPriority::kNormal);
+      };
+      if (device != "cpu") {
+        replica.frames_rendered_together = kFramesTogether;
+        replica.latent_when_rendering = true;
+      }
       auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
       if (warmup) synthesizer->warm_up(closing);
       return synthesizer;
@@ -161,8 +196,9 @@ MonoClip clip_of(const Clip& clip, double max_seconds) {
 std::string ModelSettings::key() const {
   std::string text = model_dir + "|" + data_dir + "|" + hub_cache;
   for (const std::string& place : places) text += "|" + place;
-  return text + "|" + std::to_string(static_cast<int>(precision)) + "|" + std::to_string(threads) +
-         "|" + std::to_string(max_batch) + "|" + (warmup ? "w" : "");
+  return text + "|" + std::to_string(static_cast<int>(precision)) + "|" +
+         std::to_string(static_cast<int>(kernels)) + "|" + std::to_string(threads) + "|" +
+         std::to_string(max_batch) + "|" + (warmup ? "w" : "");
 }
 
 std::shared_ptr<const VoiceFeatures> VoiceWorker::encode(const VoiceRequest& request,

@@ -22,6 +22,7 @@ struct ModelSettings {
   std::string model_dir, data_dir, hub_cache;
   std::vector<std::string> places;  // device of each replica
   Precision precision = Precision::kAuto;
+  Kernels kernels = Kernels::kAuto;
   int threads = 0, max_batch = 1;
   bool warmup = true;
 

@@ -24,7 +24,8 @@ RULES = {
     "engine/engine.cpp": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "session",
                           "indextts2/", "loaded_model.h", "shared_loads.h", "voice_cache.h"] + ATEN_CORE,
     "engine/loaded_model": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "indextts2/",
-                            "loaded_model.h", "shared_loads.h"] + ATEN_CORE,
+                            "loaded_model.h", "shared_loads.h", "device_backend.h"] + ATEN_CORE,
+    "engine/device_backend": ["stages/backend.h", "pool/device.h", "device_backend.h"],
     "engine/voice_cache": ["indextts2/engine.h", "voice_cache.h"],
     "engine/shared_loads": ["core/", "pool/", "indextts2/engine.h"],
     "engine/session": ["core/", "pool/", "text/", "indextts2/engine.h", "session"],
@@ -37,7 +38,8 @@ RULES = {
     "engine/modules": ["core/", "modules/", "ops/", "weights/"] + ATEN_CORE,
     "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
                       "text/segment.h"] + ATEN_CORE,
-    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda"],
+    "engine/cuda": ["core/", "cuda/", "stages/backend.h", "stages/beam_search.h", "stages/decode_batch.h",
+                    "stages/torch_networks.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda", "cublasLt.h"],
     "engine/cuda/kernels": ["core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],
 }
 REFUSED = {

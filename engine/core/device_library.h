@@ -6,12 +6,13 @@
 
 namespace indextts2 {
 
-inline constexpr int kDeviceLibraryAbi = 1;
+inline constexpr int kDeviceLibraryAbi = 2;
 
 struct DeviceProperties {
   std::string name;          // as the driver says it
   uint64_t total_bytes = 0;  // memory of the device
   uint64_t free_bytes = 0;
+  int compute_capability = 0;  // 10 * major + minor
 };
 
 // Thread-safety: safe.
@@ -28,6 +29,6 @@ class DeviceLibrary {
 
 }  // namespace indextts2
 
-// The one symbol of a device library. nullptr: it speaks another kDeviceLibraryAbi.
+// The first symbol of a device library; stages/backend.h has the second. nullptr: it speaks another kDeviceLibraryAbi.
 extern "C" __attribute__((visibility("default"))) const indextts2::DeviceLibrary*
 indextts2_device_library(int abi);

@@ -33,7 +33,7 @@ class CudaLibrary : public DeviceLibrary {
     const cudaError_t status = cudaMemGetInfo(&free_bytes, &total_bytes);
     check(cudaSetDevice(current), index);
     check(status, index);
-    return {device.name, total_bytes, free_bytes};
+    return {device.name, total_bytes, free_bytes, 10 * device.major + device.minor};
   }
 };
 

@@ -31,8 +31,8 @@ class BigVgan {
 
   int64_t mel_bands() const { return conv_pre_.weight.size(1); }
   int64_t hop() const { return hop_; }  // samples per frame
+  at::TensorOptions options() const { return conv_pre_.weight.options(); }  // of the weights
 
- private:
   // A residual block: pairs of a dilated and a plain convolution, an activation before each.
   struct ResBlock {
     ResBlock(const Weights& weights, int64_t channels, const std::vector<int64_t>& dilations);
@@ -41,8 +41,16 @@ class BigVgan {
   };
   struct Stage {
     ConvTranspose1d up;
-    std::vector<ResBlock> blocks;
+    std::vector<ResBlock> blocks;  // side by side, their mean goes on
   };
+
+  // The parts, for a device library to pack.
+  const Conv1d& conv_pre() const { return conv_pre_; }
+  const std::vector<Stage>& stages() const { return stages_; }
+  const AntiAliasedSnake& activation_post() const { return activation_post_.front(); }
+  const Conv1d& conv_post() const { return conv_post_.front(); }
+
+ private:
   static Stage take_stage(const Weights& weights, int64_t index, int64_t channels,
                           const BigvganConfig& config);
 

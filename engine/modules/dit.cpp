@@ -3,6 +3,8 @@
 // gpt_fast/model.py, Transformer.
 #include "modules/dit.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
@@ -15,8 +17,6 @@ namespace {
 
 constexpr double kTimeScale = 1000.0;
 constexpr double kRotaryBase = 10000.0;
-constexpr double kRmsEps = 1e-5;
-constexpr double kHeadNormEps = 1e-6;
 
 // `count` of the input columns of `whole` from `first` on, as a layer of its own.
 Linear columns(const Linear& whole, int64_t first, int64_t count, bool with_bias) {
@@ -103,11 +103,12 @@ at::Tensor Dit::Layer::feed_forward(const at::Tensor& x) const {
 
 at::Tensor Dit::Layer::operator()(const at::Tensor& x, const at::Tensor& norms,
                                   const at::Tensor& rotary, int64_t first) const {
-  const at::Tensor normed = adaptive_rms_norm(x, norms.select(0, 0), norms.select(0, 1), kRmsEps);
+  const at::Tensor normed =
+      adaptive_rms_norm(x, norms.select(0, 0), norms.select(0, 1), kDitNormEps);
   at::Tensor h = attend_from(normed, rotary, first);
   h.add_(x.narrow(1, first, x.size(1) - first));
   return h.add_(
-      feed_forward(adaptive_rms_norm(h, norms.select(0, 2), norms.select(0, 3), kRmsEps)));
+      feed_forward(adaptive_rms_norm(h, norms.select(0, 2), norms.select(0, 3), kDitNormEps)));
 }
 
 Dit::Dit(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet)
@@ -190,8 +191,16 @@ DitConstants Dit::constants(const at::Tensor& prompt, const at::Tensor& cond,
     // Without condition only the biases remain.
     merged.narrow(0, batch, batch).copy_(input_cond_(cond_projection_.bias));
   }
-  const int64_t head_size = width / layers_.front().heads;
-  return {merged, rotary_table(frames, head_size, kRotaryBase, cond.device()), prompt.size(1), 0};
+  return {merged, rotary(frames), prompt.size(1), 0};
+}
+
+int64_t Dit::first_needed(int64_t prompt_frames, int64_t frames) const {
+  return std::min(std::max<int64_t>(0, prompt_frames - halo()), frames - min_frames());
+}
+
+at::Tensor Dit::rotary(int64_t frames) const {
+  const at::Tensor& weight = cond_projection_.weight;
+  return rotary_table(frames, weight.size(0) / layers_.front().heads, kRotaryBase, weight.device());
 }
 
 at::Tensor Dit::trunk(const at::Tensor& x, const DitConstants& constants,
@@ -209,7 +218,8 @@ at::Tensor Dit::trunk(const at::Tensor& x, const DitConstants& constants,
     h = layer(h, norms.narrow(0, 4 * i, 4), constants.rotary, i + 1 == depth ? constants.first : 0);
     if (i < depth / 2) skips.push_back(h);
   }
-  return adaptive_rms_norm(h, norms.select(0, 4 * depth), norms.select(0, 4 * depth + 1), kRmsEps);
+  return adaptive_rms_norm(h, norms.select(0, 4 * depth), norms.select(0, 4 * depth + 1),
+                           kDitNormEps);
 }
 
 at::Tensor Dit::velocity(const at::Tensor& x, const DitConstants& constants, const DitTimes& times,
@@ -219,7 +229,7 @@ at::Tensor Dit::velocity(const at::Tensor& x, const DitConstants& constants, con
   at::Tensor r = skip_hidden_(trunk(x, constants, norms));
   add_behind(r, skip_x_(x));
   at::Tensor y = wavenet_(head_in_(r), times.wavenet.select(0, step)).add_(residual_(r));
-  y = adaptive_layer_norm(y, head_norm.select(0, 0), head_norm.select(0, 1), kHeadNormEps);
+  y = adaptive_layer_norm(y, head_norm.select(0, 0), head_norm.select(0, 1), kDitHeadNormEps);
   return head_out_(head_linear_(y));
 }
 

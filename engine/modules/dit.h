@@ -36,39 +36,11 @@ struct DitTimes {
   at::Tensor head;     // [S, 2, W'] scale and shift of the last norm
 };
 
+inline constexpr double kDitNormEps = 1e-5, kDitHeadNormEps = 1e-6;
+
 // Thread-safety: const.
 class Dit {
  public:
-  Dit(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet);
-
-  // t [S] float32 in [0, 1].
-  DitTimes times(const at::Tensor& t) const;
-  // prompt [B, P, M] log-mel, cond [B, F, condition width], style [B, style width]. With `guided`
-  // rows without prompt, condition and style follow: 2 B rows.
-  DitConstants constants(const at::Tensor& prompt, const at::Tensor& cond, const at::Tensor& style,
-                         bool guided) const;
-  // x [1 or B, G, M]: the noisy mel of the generated frames (that of the prompt frames is zero).
-  // Returns the velocity of frames first .. F - 1: [B, F - first, M], in the dtype of the weights.
-  at::Tensor velocity(const at::Tensor& x, const DitConstants& constants, const DitTimes& times,
-                      int64_t step) const;
-
-  int64_t mel_bands() const { return input_x_.weight.size(1); }
-  int64_t cond_width() const { return cond_projection_.weight.size(1); }
-  int64_t style_width() const { return input_style_.weight.size(1); }
-  int64_t halo() const { return wavenet_.halo(); }
-  int64_t min_frames() const { return wavenet_.min_frames(); }  // least F - first
-
-  // Names below `weights` that inference does not use.
-  static std::vector<std::string> unused_weights();
-
- private:
-  // Sinusoids of t through two linear layers.
-  struct TimeEmbedding {
-    explicit TimeEmbedding(const Weights& weights);
-    at::Tensor operator()(const at::Tensor& t) const;  // [S] -> [S, W]
-    at::Tensor frequencies;                            // float32
-    Linear first, second;
-  };
   // RMS norm whose scale and shift come from the time embedding.
   struct AdaptiveNorm {
     AdaptiveNorm(const Weights& weights, int64_t width);
@@ -89,6 +61,51 @@ class Dit {
     Linear gate, up, down;
     std::vector<Linear> skip;  // none, or the one that takes [x, skip]
     int64_t heads;
+  };
+
+  Dit(const Weights& weights, const DitConfig& config, const WavenetConfig& wavenet);
+
+  // t [S] float32 in [0, 1].
+  DitTimes times(const at::Tensor& t) const;
+  // prompt [B, P, M] log-mel, cond [B, F, condition width], style [B, style width]. With `guided`
+  // rows without prompt, condition and style follow: 2 B rows.
+  DitConstants constants(const at::Tensor& prompt, const at::Tensor& cond, const at::Tensor& style,
+                         bool guided) const;
+  // x [1 or B, G, M]: the noisy mel of the generated frames (that of the prompt frames is zero).
+  // Returns the velocity of frames first .. F - 1: [B, F - first, M], in the dtype of the weights.
+  at::Tensor velocity(const at::Tensor& x, const DitConstants& constants, const DitTimes& times,
+                      int64_t step) const;
+
+  int64_t mel_bands() const { return input_x_.weight.size(1); }
+  int64_t cond_width() const { return cond_projection_.weight.size(1); }
+  int64_t style_width() const { return input_style_.weight.size(1); }
+  int64_t halo() const { return wavenet_.halo(); }
+  int64_t min_frames() const { return wavenet_.min_frames(); }  // least F - first
+  // The last `first` with which all generated frames come out right.
+  int64_t first_needed(int64_t prompt_frames, int64_t frames) const;
+  at::Tensor rotary(int64_t frames) const;  // DitConstants::rotary
+
+  // The parts, for those who run them in another way.
+  const std::vector<Layer>& layers() const { return layers_; }
+  const WaveNet& wavenet() const { return wavenet_; }
+  const Linear& input_x() const { return input_x_; }
+  const Linear& skip_hidden() const { return skip_hidden_; }
+  const Linear& skip_x() const { return skip_x_; }
+  const Linear& head_in() const { return head_in_; }
+  const Linear& residual() const { return residual_; }
+  const Linear& head_linear() const { return head_linear_; }
+  const Linear& head_out() const { return head_out_; }
+
+  // Names below `weights` that inference does not use.
+  static std::vector<std::string> unused_weights();
+
+ private:
+  // Sinusoids of t through two linear layers.
+  struct TimeEmbedding {
+    explicit TimeEmbedding(const Weights& weights);
+    at::Tensor operator()(const at::Tensor& t) const;  // [S] -> [S, W]
+    at::Tensor frequencies;                            // float32
+    Linear first, second;
   };
 
   at::Tensor trunk(const at::Tensor& x, const DitConstants& constants,

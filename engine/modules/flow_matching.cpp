@@ -2,7 +2,6 @@
 // Follows index-tts ee40fa7, indextts/s2mel/modules/flow_matching.py, BASECFM.solve_euler.
 #include "modules/flow_matching.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -23,8 +22,22 @@ std::vector<float> time_grid(int64_t steps) {
   return grid;
 }
 
-void check_input(const FlowInput& input, const at::Tensor& noise, const FlowOptions& options,
-                 const Dit& dit) {
+}  // namespace
+
+FlowSchedule flow_schedule(int64_t steps) {
+  const std::vector<float> grid = time_grid(steps);
+  FlowSchedule schedule;
+  float time = grid[0];  // times add up in float32, as the reference's do
+  for (size_t i = 0; i + 1 < grid.size(); ++i) {
+    schedule.times.push_back(time);
+    schedule.widths.push_back(grid[i + 1] - grid[i]);
+    time += schedule.widths.back();
+  }
+  return schedule;
+}
+
+void FlowMatching::check(const FlowInput& input, const at::Tensor& noise,
+                         const FlowOptions& options) const {
   const int64_t frames = input.cond.size(1), prompt = input.prompt.size(2);
   if (options.steps < 1) {
     throw Error(ErrorCode::kSettings,
@@ -42,27 +55,18 @@ void check_input(const FlowInput& input, const at::Tensor& noise, const FlowOpti
   }
 }
 
-}  // namespace
-
 at::Tensor FlowMatching::solve(const FlowInput& input, const at::Tensor& noise,
                                const FlowOptions& options, const StopToken& stop) const {
-  check_input(input, noise, options, dit);
-  const std::vector<float> grid = time_grid(options.steps);
-  std::vector<float> times;  // times add up in float32, as the reference's do
-  float time = grid[0];
-  for (size_t i = 0; i + 1 < grid.size(); ++i) {
-    times.push_back(time);
-    time += grid[i + 1] - grid[i];
-  }
-  const DitTimes tables = dit.times(float_tensor(times, noise.device()));
+  check(input, noise, options);
+  const FlowSchedule schedule = flow_schedule(options.steps);
+  const DitTimes tables = dit.times(float_tensor(schedule.times, noise.device()));
   const bool guided = options.guidance > 0;
   DitConstants constants =
       dit.constants(input.prompt.transpose(1, 2), input.cond, input.style, guided);
   const int64_t frames = noise.size(2), prompt = constants.prompt_frames;
   const int64_t generated = frames - prompt, batch = noise.size(0);
   if (!options.whole) {
-    constants.first =
-        std::min(std::max<int64_t>(0, prompt - dit.halo()), frames - dit.min_frames());
+    constants.first = dit.first_needed(prompt, frames);
   }
 
   at::Tensor x = noise.narrow(2, prompt, generated).transpose(1, 2).contiguous();
@@ -76,8 +80,7 @@ at::Tensor FlowMatching::solve(const FlowInput& input, const at::Tensor& noise,
               .mul(1.0 + options.guidance)
               .sub_(v.narrow(0, batch, batch), options.guidance);
     }
-    const float dt = grid[static_cast<size_t>(step) + 1] - grid[static_cast<size_t>(step)];
-    x.add_(v, dt);
+    x.add_(v, schedule.widths[static_cast<size_t>(step)]);
     if (options.on_step) options.on_step(step, x);
   }
   return x.transpose(1, 2).contiguous();

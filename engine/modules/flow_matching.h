@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "core/stop_token.h"
 #include "modules/dit.h"
@@ -29,6 +30,12 @@ struct FlowInput {
   at::Tensor style;   // [1, style width]
 };
 
+// The times at which the velocity is taken and how far each step goes, in float32.
+struct FlowSchedule {
+  std::vector<float> times, widths;
+};
+FlowSchedule flow_schedule(int64_t steps);
+
 // Thread-safety: const.
 class FlowMatching {
  public:
@@ -40,6 +47,9 @@ class FlowMatching {
   // before each step: Error{kCancelled}.
   at::Tensor solve(const FlowInput& input, const at::Tensor& noise, const FlowOptions& options,
                    const StopToken& stop) const;
+
+  // Throws what solve() throws for such a segment before its first step.
+  void check(const FlowInput& input, const at::Tensor& noise, const FlowOptions& options) const;
 
   const Dit dit;
 };

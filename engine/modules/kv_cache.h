@@ -38,6 +38,8 @@ class KvCache {
   // All keys, all values so far: [1, H, K, D], views.
   at::Tensor keys(int64_t layer) const;
   at::Tensor values(int64_t layer) const;
+  // The memory behind them [L, 2, 1, H, capacity, D]; its first K keys are in use.
+  const at::Tensor& storage() const { return storage_; }
   // Additive [rows, K] of the cache's dtype and device; undefined while every row sees every key.
   const at::Tensor& mask() const { return mask_; }
 

@@ -15,6 +15,14 @@ namespace indextts2 {
 // Thread-safety: const.
 class WaveNet {
  public:
+  struct Layer {
+    Linear input;  // [2 C, kernel * C], no bias
+    at::Tensor input_bias;
+    Linear output;  // [2 C, C]: residual, skip; the last layer only skip
+    int64_t kernel, dilation;
+    int64_t reach() const { return (kernel - 1) / 2 * dilation; }
+  };
+
   // Layer i has dilation dilation_rate^i.
   WaveNet(const Weights& weights, int64_t dilation_rate);
   // What the time embedding t [S, C] adds inside each layer, with the convolutions' own biases: [S,
@@ -25,17 +33,11 @@ class WaveNet {
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& biases) const;
 
   int64_t channels() const { return channels_; }
+  const std::vector<Layer>& layers() const { return layers_; }
   int64_t halo() const;        // frames on either side that an output frame depends on
   int64_t min_frames() const;  // shortest T
 
  private:
-  struct Layer {
-    Linear input;  // [2 C, kernel * C], no bias
-    at::Tensor input_bias;
-    Linear output;  // [2 C, C]: residual, skip; the last layer only skip
-    int64_t kernel, dilation;
-    int64_t reach() const { return (kernel - 1) / 2 * dilation; }
-  };
   static Layer take_layer(const Weights& weights, int64_t index, int64_t channels,
                           int64_t dilation);
 

@@ -27,6 +27,11 @@ class AntiAliasedSnake {
   // Per channel; empty unless the fused loop can run: float32 on the CPU, filters of kSnakeTaps.
   const std::vector<SnakeRow>& rows() const { return rows_; }
 
+  const at::Tensor& frequency() const { return frequency_; }
+  const at::Tensor& gain() const { return gain_; }
+  const at::Tensor& up_filter() const { return up_filter_; }  // zero stuffing not made up for
+  const at::Tensor& down_filter() const { return down_filter_; }
+
  private:
   at::Tensor frequency_;    // e^alpha [C]
   at::Tensor gain_;         // 1 / (e^beta + 1e-9) [C]
@@ -45,6 +50,9 @@ class SnakeConv {
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& residual = {}) const;
   // The definition, from LibTorch's operators.
   at::Tensor compose(const at::Tensor& x, const at::Tensor& residual = {}) const;
+
+  const AntiAliasedSnake& activation() const { return activation_; }
+  const Conv1d& conv() const { return conv_; }
 
  private:
   at::Tensor run_loop(const at::Tensor& x, const at::Tensor& residual) const;

@@ -23,6 +23,7 @@ constexpr char kCudaLibrary[] = "libindextts2-cuda.so.0";
 // What the one look at CUDA found; decided once per process.
 struct Cuda {
   const DeviceLibrary* library = nullptr;
+  void* handle = nullptr;  // of the library, when that can be used
   std::string problem;
 };
 
@@ -80,6 +81,7 @@ Cuda open_cuda() {
     cuda.problem =
         "LibTorch was used in this process before its CUDA part was loaded; open the engine first";
   }
+  if (cuda.library) cuda.handle = handle;
   return cuda;
 }
 
@@ -142,16 +144,20 @@ std::vector<Device> list_devices() {
   for (int index = 0; found.library && index < found.library->device_count(); ++index) {
     try {
       const DeviceProperties device = found.library->properties(index);
-      devices.push_back(
-          {"cuda:" + std::to_string(index), device.name, device.total_bytes, device.free_bytes});
+      devices.push_back({"cuda:" + std::to_string(index), device.name, device.total_bytes,
+                         device.free_bytes, device.compute_capability});
     } catch (const Error&) {
       // A device that does not answer is not one that can be used.
     }
   }
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   devices.push_back({"cpu", cpu_name(), page * static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)),
-                     page * static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES))});
+                     page * static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)), 0});
   return devices;
+}
+
+void* device_symbol(const std::string& device_id, const char* name) {
+  return device_id == "cpu" || !cuda().handle ? nullptr : dlsym(cuda().handle, name);
 }
 
 std::string cuda_problem() { return cuda().problem; }
@@ -208,11 +214,12 @@ struct DeviceScope::Guards {
   std::optional<c10::StreamGuard> stream;
 };
 
-DeviceScope::DeviceScope(const std::string& device_id) : guards_(std::make_unique<Guards>()) {
+DeviceScope::DeviceScope(const std::string& device_id, StreamPriority priority)
+    : guards_(std::make_unique<Guards>()) {
   const c10::Device device(device_id);
   if (device.is_cpu()) return;
   const c10::impl::VirtualGuardImpl guard(device.type());
-  guards_->stream.emplace(guard.getStreamFromGlobalPool(device));
+  guards_->stream.emplace(guard.getStreamFromGlobalPool(device, priority == StreamPriority::kHigh));
 }
 
 DeviceScope::~DeviceScope() = default;

@@ -104,6 +104,8 @@ class DeviceBackend {
  public:
   virtual ~DeviceBackend() = default;
   // Parts whose sizes the library has no kernels for run on LibTorch as they would without it.
+  // Works on the current device, where the modules must be. A module may be null: what it is for
+  // must then not be made. Throws Error{kNoMemory, kDeviceLost}.
   virtual std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const = 0;
 };
 

@@ -9,11 +9,22 @@
 
 namespace indextts2 {
 
+Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded) {
+  Codes out;
+  out.codes = decoded.codes;
+  out.capped = decoded.capped;
+  out.latent = decoded.latent.take();
+  if (out.latent.defined()) return out;
+  out.latent =
+      model.latent(decoded.conditioning.take(), decoded.text_ids, decoded.codes).to(at::kFloat);
+  return out;
+}
+
 CodeGenerator::CodeGenerator(std::shared_ptr<const UnifiedVoice> model,
                              std::unique_ptr<DecodeBatch> batch)
     : model_(std::move(model)), batch_(std::move(batch)), begun_(batch_->capacity()) {}
 
-Codes CodeGenerator::generate(const CodeRequest& request, const StopToken& stop) {
+DecodedCodes CodeGenerator::decode(const CodeRequest& request, const StopToken& stop) {
   stop.check();
   const int slot = begin(request);
   while (!finished(slot)) {
@@ -23,7 +34,7 @@ Codes CodeGenerator::generate(const CodeRequest& request, const StopToken& stop)
     }
     step();
   }
-  return finish(slot);
+  return release(slot);
 }
 
 int CodeGenerator::begin(const CodeRequest& request) {
@@ -46,15 +57,15 @@ int CodeGenerator::begin(const CodeRequest& request) {
   return slot;
 }
 
-Codes CodeGenerator::finish(int slot) {
-  const Begun begun = std::exchange(begun_.at(slot), {});
+DecodedCodes CodeGenerator::release(int slot) {
+  Begun begun = std::exchange(begun_.at(slot), {});
   DecodeResult decoded = batch_->release(slot);
   check_codes(decoded.codes);
-  Codes out;
-  out.latent = model_->latent(begun.conditioning, begun.text_ids, decoded.codes).to(at::kFloat);
-  out.codes = std::move(decoded.codes);
-  out.capped = decoded.capped;
-  return out;
+  return {std::move(decoded.codes),
+          decoded.capped,
+          StreamHandover(std::move(begun.conditioning)),
+          std::move(begun.text_ids),
+          {}};
 }
 
 void CodeGenerator::abandon(int slot) {

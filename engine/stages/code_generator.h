@@ -11,6 +11,7 @@
 #include "core/stop_token.h"
 #include "modules/unified_voice.h"
 #include "stages/backend.h"
+#include "stages/stream_handover.h"
 
 namespace indextts2 {
 
@@ -20,6 +21,19 @@ struct Codes {
   at::Tensor latent;           // [1, S, C] float32 on the network's device
   bool capped = false;         // stopped by max_codes, not by the model
 };
+
+// The codes of a segment on their way to another thread, before or after the latent pass.
+struct DecodedCodes {
+  std::vector<int64_t> codes;  // [S], S >= 1, each an index of the codebook
+  bool capped = false;
+  StreamHandover conditioning;    // [1, n + 2, C]
+  std::vector<int32_t> text_ids;  // without start and stop
+  StreamHandover latent;          // as Codes::latent; empty: before the pass
+};
+
+// The latent pass, unless it is done, on the calling thread and its stream; `model` must be the one
+// that decoded. Thread-safety: const.
+Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded);
 
 // One segment to speak.
 struct CodeRequest {
@@ -44,7 +58,10 @@ class CodeGenerator {
   // One segment from start to end; `stop` is tested before every code. Needs a free slot; segments
   // that begin() took in go on meanwhile. Throws Error{kCancelled, kSettings, kTextTooLong,
   // kSynthesis}.
-  Codes generate(const CodeRequest& request, const StopToken& stop);
+  Codes generate(const CodeRequest& request, const StopToken& stop) {
+    return with_latent(*model_, decode(request, stop));
+  }
+  DecodedCodes decode(const CodeRequest& request, const StopToken& stop);
 
   // The same in parts, for several segments at a time: begin each, step all until some are
   // finished, finish those.
@@ -52,7 +69,9 @@ class CodeGenerator {
   int begin(const CodeRequest& request);
   void step() { batch_->step(); }
   bool finished(int slot) const { return batch_->finished(slot); }
-  Codes finish(int slot);  // frees the slot, then runs the latent pass
+  // Frees the slot and gives the codes; throws the segment's own Error{kSynthesis}.
+  DecodedCodes release(int slot);
+  Codes finish(int slot) { return with_latent(*model_, release(slot)); }
   void abandon(int slot);  // frees the slot and drops what there is
 
  private:

@@ -15,6 +15,20 @@ constexpr int64_t kExpectedSteps = 256;
 
 }  // namespace
 
+void check_decode_job(const DecodeJob& job, const UnifiedVoice& model) {
+  check_beam_options(job.options);
+  if (job.options.vocabulary != model.vocabulary()) {
+    throw Error(ErrorCode::kInternal, "decoding: expected a vocabulary of " +
+                                          std::to_string(model.vocabulary()) + ", got " +
+                                          std::to_string(job.options.vocabulary));
+  }
+  if (job.options.max_codes > model.max_codes()) {
+    throw Error(ErrorCode::kSettings,
+                "decoding: max_codes is " + std::to_string(job.options.max_codes) +
+                    "; the model has positions for " + std::to_string(model.max_codes()));
+  }
+}
+
 TorchDecodeBatch::TorchDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int capacity)
     : model_(std::move(model)) {
   if (capacity < 1) {
@@ -33,16 +47,7 @@ int TorchDecodeBatch::admit(DecodeJob job) {
   const auto free =
       std::find_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return !slot.search; });
   if (free == slots_.end()) throw Error(ErrorCode::kInternal, "decoding: no free slot");
-  if (job.options.vocabulary != model_->vocabulary()) {
-    throw Error(ErrorCode::kInternal, "decoding: expected a vocabulary of " +
-                                          std::to_string(model_->vocabulary()) + ", got " +
-                                          std::to_string(job.options.vocabulary));
-  }
-  if (job.options.max_codes > model_->max_codes()) {
-    throw Error(ErrorCode::kSettings,
-                "decoding: max_codes is " + std::to_string(job.options.max_codes) +
-                    "; the model has positions for " + std::to_string(model_->max_codes()));
-  }
+  check_decode_job(job, *model_);
   Slot& slot = *free;
   slot.job = std::move(job);
   const BeamOptions& options = slot.job.options;

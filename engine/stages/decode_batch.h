@@ -12,6 +12,10 @@
 
 namespace indextts2 {
 
+// Throws Error{kSettings} for options out of range or more codes than the model has positions for,
+// Error{kInternal} for another model's vocabulary.
+void check_decode_job(const DecodeJob& job, const UnifiedVoice& model);
+
 // Thread-safety: one thread.
 class TorchDecodeBatch : public DecodeBatch {
  public:

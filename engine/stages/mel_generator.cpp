@@ -28,7 +28,8 @@ MelGenerator::MelGenerator(const Weights& s2mel, const Weights& codec, const Mod
     : gpt_layer_(s2mel_network(s2mel, "gpt_layer")),
       embedding_(codec),
       regulator_(s2mel_network(s2mel, "length_regulator")),
-      flow_(s2mel_network(s2mel, "cfm").scope("estimator"), config.dit, config.wavenet),
+      flow_(std::make_shared<const FlowMatching>(s2mel_network(s2mel, "cfm").scope("estimator"),
+                                                 config.dit, config.wavenet)),
       device_(s2mel.options().device),
       dtype_(s2mel.options().dtype) {
   const int64_t width = embedding_.width();
@@ -40,9 +41,9 @@ MelGenerator::MelGenerator(const Weights& s2mel, const Weights& codec, const Mod
                                        std::to_string(regulator_.in_channels()) +
                                        "; are both files of the same model?");
   }
-  if (regulator_.channels() != flow_.dit.cond_width()) {
+  if (regulator_.channels() != flow_->dit.cond_width()) {
     throw Error(ErrorCode::kModel, "weights: length_regulator of " + s2mel.path() + ": expected " +
-                                       std::to_string(flow_.dit.cond_width()) +
+                                       std::to_string(flow_->dit.cond_width()) +
                                        " output channels as the flow takes, got " +
                                        std::to_string(regulator_.channels()));
   }
@@ -67,9 +68,9 @@ at::Tensor MelGenerator::condition(const at::Tensor& codes, const at::Tensor& la
   return regulator_(semantic, mel_frames(codes.size(1)));
 }
 
-at::Tensor MelGenerator::generate(const at::Tensor& codes, const at::Tensor& latent,
-                                  const MelPrompt& prompt, const at::Tensor& noise,
-                                  const FlowOptions& options, const StopToken& stop) const {
+FlowJob MelGenerator::flow_job(const at::Tensor& codes, const at::Tensor& latent,
+                               const MelPrompt& prompt, const at::Tensor& noise,
+                               const FlowOptions& options) const {
   if (codes.dim() != 2 || codes.size(1) < 1) {
     throw Error(ErrorCode::kSynthesis, "mel: no codes were generated; try another seed or text");
   }
@@ -83,12 +84,21 @@ at::Tensor MelGenerator::generate(const at::Tensor& codes, const at::Tensor& lat
     throw Error(ErrorCode::kInternal,
                 "mel: latent of a wrong shape for " + std::to_string(codes.size(1)) + " codes");
   }
+  FlowJob job;
+  job.input.prompt = prompt.mel.to(device_, dtype_);
+  job.input.style = prompt.style.to(device_, dtype_);
+  job.input.cond = concat({prompt.condition.to(device_, dtype_), condition(codes, latent)}, 1);
+  job.noise = noise.to(device_, at::kFloat);
+  job.options = options;
+  return job;
+}
+
+at::Tensor MelGenerator::generate(const at::Tensor& codes, const at::Tensor& latent,
+                                  const MelPrompt& prompt, const at::Tensor& noise,
+                                  const FlowOptions& options, const StopToken& stop) const {
   stop.check();
-  FlowInput input;
-  input.prompt = prompt.mel.to(device_, dtype_);
-  input.style = prompt.style.to(device_, dtype_);
-  input.cond = concat({prompt.condition.to(device_, dtype_), condition(codes, latent)}, 1);
-  return flow_.solve(input, noise.to(device_, at::kFloat), options, stop);
+  const FlowJob job = flow_job(codes, latent, prompt, noise, options);
+  return flow_->solve(job.input, job.noise, job.options, stop);
 }
 
 }  // namespace indextts2

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "modules/flow_matching.h"
 #include "modules/gpt_layer.h"
 #include "modules/length_regulator.h"
+#include "stages/backend.h"
 
 namespace indextts2 {
 
@@ -35,9 +37,13 @@ class MelGenerator {
   // `s2mel`: root of s2mel.pth; `codec`: root of the semantic codec's file.
   MelGenerator(const Weights& s2mel, const Weights& codec, const ModelConfig& config);
 
-  // codes int64 [1, n] below num_codes(), n >= 1; latent [1, n, GPT width]; noise [1, M, P +
-  // mel_frames(n)] float32, standard normal. Returns the log-mel [1, M, mel_frames(n)] float32 on
-  // the weights' device. Throws Error{kSynthesis} for no or wrong codes, Error{kCancelled}.
+  // What a FlowSolver needs for one segment: codes int64 [1, n] below num_codes(), n >= 1; latent
+  // [1, n, GPT width]; noise [1, M, P + mel_frames(n)] float32, standard normal. Throws
+  // Error{kSynthesis} for no or wrong codes.
+  FlowJob flow_job(const at::Tensor& codes, const at::Tensor& latent, const MelPrompt& prompt,
+                   const at::Tensor& noise, const FlowOptions& options) const;
+  // The same solved on LibTorch: the log-mel [1, M, mel_frames(n)] float32 on the weights' device.
+  // Throws Error{kSynthesis, kCancelled}.
   at::Tensor generate(const at::Tensor& codes, const at::Tensor& latent, const MelPrompt& prompt,
                       const at::Tensor& noise, const FlowOptions& options,
                       const StopToken& stop) const;
@@ -48,13 +54,14 @@ class MelGenerator {
   static std::vector<std::string> unused_weights();
 
   int64_t num_codes() const { return embedding_.num_codes(); }
-  int64_t mel_bands() const { return flow_.dit.mel_bands(); }
+  int64_t mel_bands() const { return flow_->dit.mel_bands(); }
+  const std::shared_ptr<const FlowMatching>& flow() const { return flow_; }
 
  private:
   GptLayer gpt_layer_;
   CodeEmbedding embedding_;
   LengthRegulator regulator_;
-  FlowMatching flow_;
+  std::shared_ptr<const FlowMatching> flow_;
   at::Device device_;
   at::ScalarType dtype_;
 };

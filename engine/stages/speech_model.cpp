@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "stages/torch_networks.h"
+
 namespace indextts2 {
 
 namespace {
@@ -11,6 +13,12 @@ namespace {
 Weights gpt_network(const ModelCheckpoints& files, const WeightsOptions& options) {
   const Weights root(files.gpt, options);
   return root.has_scope("model") ? root.scope("model") : root;
+}
+
+std::shared_ptr<const DeviceNetworks> make_networks(const NetworkModules& modules,
+                                                    const DeviceBackend* backend) {
+  if (backend) return backend->prepare(modules);
+  return std::make_shared<const TorchNetworks>(modules);
 }
 
 }  // namespace
@@ -45,11 +53,13 @@ SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions
       spk_matrix(files.spk_matrix, options),
       emo_matrix(files.emo_matrix, options) {}
 
-SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model)
+SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
+                         const DeviceBackend* backend)
     : config(model),
-      gpt(weights.gpt, model.gpt),
+      gpt(std::make_shared<const UnifiedVoice>(weights.gpt, model.gpt)),
       mel(weights.s2mel, weights.codec, model),
       vocoder(weights.bigvgan, model),
+      networks(make_networks({gpt, mel.flow(), vocoder.network()}, backend)),
       emotions(weights.spk_matrix, weights.emo_matrix, model.emo_num),
       unused({unused_in(weights.gpt, UnifiedVoice::unused_weights()),
               unused_in(weights.s2mel.scope("net"), MelGenerator::unused_weights()),

@@ -10,6 +10,7 @@
 
 #include "core/stop_token.h"
 #include "modules/unified_voice.h"
+#include "stages/backend.h"
 #include "stages/emotion.h"
 #include "stages/mel_generator.h"
 #include "stages/unused_tensors.h"
@@ -37,15 +38,18 @@ struct SpeechWeights {
 
 // Thread-safety: const.
 struct SpeechModel {
+  // `backend`: of the library that serves the weights' device; null: everything runs on LibTorch.
   SpeechModel(const ModelCheckpoints& files, const ModelConfig& config,
-              const WeightsOptions& options)
-      : SpeechModel(SpeechWeights(files, options), config) {}
-  SpeechModel(const SpeechWeights& weights, const ModelConfig& config);
+              const WeightsOptions& options, const DeviceBackend* backend = nullptr)
+      : SpeechModel(SpeechWeights(files, options), config, backend) {}
+  SpeechModel(const SpeechWeights& weights, const ModelConfig& config,
+              const DeviceBackend* backend = nullptr);
 
   ModelConfig config;
-  UnifiedVoice gpt;
+  std::shared_ptr<const UnifiedVoice> gpt;
   MelGenerator mel;
   Vocoder vocoder;
+  std::shared_ptr<const DeviceNetworks> networks;  // what runs gpt, mel.flow() and the vocoder
   EmotionTable emotions;
   std::vector<UnusedTensors> unused;  // one entry a file; the voice encoder may need what is left
 };

@@ -1,43 +1,17 @@
-// A replica's two loops: decoding and rendering.
+// A replica's first thread: decoding.
 #include "stages/synthesizer.h"
 
-#include <condition_variable>
-#include <deque>
 #include <exception>
-#include <thread>
+#include <future>
 #include <utility>
 
 #include "core/clock.h"
 #include "core/random.h"
 #include "ops/host_tensor.h"
-#include "stages/decode_batch.h"
 #include "stages/failure.h"
 
 namespace indextts2 {
 namespace {
-
-// Books the time from its making to its end on one stage.
-class StageTimer {
- public:
-  StageTimer(StageClock& clock, const char* stage) : clock_(clock), stage_(stage) {}
-  ~StageTimer() { clock_.add(stage_, now_seconds() - start_); }
-  StageTimer(const StageTimer&) = delete;
-  StageTimer& operator=(const StageTimer&) = delete;
-
- private:
-  StageClock& clock_;
-  const char* stage_;
-  const double start_ = now_seconds();
-};
-
-// The start of the flow [1, bands, frames], from the segment's own stream.
-at::Tensor draw_noise(const SynthesisRequest& request, int64_t bands, int64_t frames) {
-  std::vector<float> noise(static_cast<size_t>(bands * frames));
-  const RandomStream stream{request.seed, static_cast<uint32_t>(request.segment.index),
-                            RandomPurpose::kFlowNoise};
-  fill_normal(stream, 0, noise.data(), noise.size());
-  return host_tensor(noise, {1, bands, frames});
-}
 
 EmotionChoice settle_emotion(const SynthesisRequest& request, const EmotionTable& table) {
   EmotionChoice choice = request.emotion;
@@ -52,90 +26,24 @@ EmotionChoice settle_emotion(const SynthesisRequest& request, const EmotionTable
   return choice;
 }
 
-std::shared_ptr<void> enter(const SynthesizerOptions& options) {
-  return options.enter_thread ? options.enter_thread() : nullptr;
+std::shared_ptr<void> enter(const SynthesizerOptions& options, ReplicaThread thread) {
+  return options.enter_thread ? options.enter_thread(thread) : nullptr;
+}
+
+RenderOptions render_options(const SynthesizerOptions& options, const ModelConfig& config) {
+  RenderOptions render;
+  render.frames_together = options.frames_rendered_together;
+  render.sample_rate_hz = static_cast<int>(config.mel.sr);
+  return render;
 }
 
 }  // namespace
 
-void StageClock::add(const std::string& stage, double seconds) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  seconds_[stage] += seconds;
-}
-
-std::map<std::string, double> StageClock::seconds() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return seconds_;
-}
-
-// A segment on its way: being decoded, or waiting to be rendered.
+// A segment that is being decoded.
 struct Synthesizer::Decoding {
   std::shared_ptr<SynthesisJob> job;
   int slot = 0;
   double start = 0;
-  Codes codes;
-};
-
-// Renders finished segments in the order in which they were decoded. Destroying it finishes what it
-// was given.
-class Synthesizer::RenderThread {
- public:
-  explicit RenderThread(const Synthesizer& replica)
-      : replica_(replica), thread_([this] { run(); }) {}
-  ~RenderThread() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      closed_ = true;
-    }
-    wake_.notify_all();
-    thread_.join();
-  }
-
-  void push(Decoding decoded) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      waiting_.push_back(std::move(decoded));
-    }
-    wake_.notify_all();
-  }
-
- private:
-  void run() {
-    std::shared_ptr<void> scope;
-    std::exception_ptr no_device;  // nothing may leave the thread: what comes fails with it
-    try {
-      scope = enter(replica_.options_);
-    } catch (...) {
-      no_device = std::current_exception();
-    }
-    for (Decoding next; take(&next); next = Decoding()) {
-      try {
-        if (no_device) std::rethrow_exception(no_device);
-        Sound sound = replica_.render(next.job->request, next.codes, next.job->stop());
-        sound.seconds_spent = now_seconds() - next.start;
-        const double seconds =
-            static_cast<double>(sound.samples.size()) / replica_.model_->config.mel.sr;
-        next.job->deliver(std::move(sound), seconds);
-      } catch (...) {
-        next.job->fail(as_error(std::current_exception()));
-      }
-    }
-  }
-  bool take(Decoding* next) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
-    if (waiting_.empty()) return false;
-    *next = std::move(waiting_.front());
-    waiting_.pop_front();
-    return true;
-  }
-
-  const Synthesizer& replica_;
-  std::mutex mutex_;  // guards waiting_ and closed_
-  std::condition_variable wake_;
-  std::deque<Decoding> waiting_;
-  bool closed_ = false;
-  std::thread thread_;
 };
 
 Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
@@ -143,10 +51,11 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
     : model_(std::move(model)),
       clock_(std::move(clock)),
       options_(std::move(options)),
-      generator_(
-          std::shared_ptr<const UnifiedVoice>(model_, &model_->gpt),
-          std::make_unique<TorchDecodeBatch>(
-              std::shared_ptr<const UnifiedVoice>(model_, &model_->gpt), options_.max_batch)) {}
+      scope_(enter(options_, ReplicaThread::kDecode)),
+      generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch)),
+      renderer_([this] { return enter(options_, ReplicaThread::kRender); },
+                [this] { return std::make_unique<Renderer>(model_, clock_, options_.device); },
+                render_options(options_, model_->config)) {}
 
 CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   CodeRequest codes;
@@ -164,38 +73,19 @@ CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   return codes;
 }
 
-Sound Synthesizer::render(const SynthesisRequest& request, const Codes& codes,
-                          const StopToken& stop) const {
-  const MelPrompt prompt{request.voice->ref_mel, request.voice->prompt_condition,
-                         request.voice->style};
-  const int64_t frames = prompt.mel.size(2) + mel_frames(static_cast<int64_t>(codes.codes.size()));
-  FlowOptions flow;
-  flow.steps = request.diffusion_steps;
-  flow.guidance = request.guidance;
-  at::Tensor mel;
-  {
-    const StageTimer timer(*clock_, "flow");
-    const at::Tensor noise = request.recorded_noise.defined()
-                                 ? request.recorded_noise
-                                 : draw_noise(request, model_->mel.mel_bands(), frames);
-    const at::Tensor ids = host_tensor(codes.codes, {1, static_cast<int64_t>(codes.codes.size())});
-    mel = model_->mel.generate(ids, codes.latent, prompt, noise, flow, stop).to(at::kCPU);
-  }
-  const StageTimer timer(*clock_, "vocoder");
-  Sound sound;
-  sound.samples = model_->vocoder.decode(mel, stop);
-  sound.capped = codes.capped;
-  sound.device = options_.device;
-  return sound;
-}
-
 Sound Synthesizer::speak(const SynthesisRequest& request, const StopToken& stop) {
-  const double start = now_seconds();
-  const Codes codes = generator_.generate(code_request(request), stop);
-  clock_->add("decode", now_seconds() - start);
-  Sound sound = render(request, codes, stop);
-  sound.seconds_spent = now_seconds() - start;
-  return sound;
+  std::promise<Sound> spoken;
+  const auto job = std::make_shared<SynthesisJob>(
+      request, stop, /*cost=*/0, [&spoken](Sound sound, std::exception_ptr error) {
+        error ? spoken.set_exception(error) : spoken.set_value(std::move(sound));
+      });
+  DecodedSegment decoded{job, {}, now_seconds()};
+  {
+    const StageTimer timer(*clock_, "decode");
+    decoded.codes = generator_.decode(code_request(request), stop);
+  }
+  renderer_.push(std::move(decoded));
+  return spoken.get_future().get();
 }
 
 // Takes jobs in while there is room; waits for one when idle. False: the queue is closed and
@@ -219,7 +109,7 @@ bool Synthesizer::admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* de
 }
 
 // Hands over what is finished; drops what was cancelled.
-void Synthesizer::collect(std::vector<Decoding>* decoding, RenderThread* renderer) {
+void Synthesizer::collect(std::vector<Decoding>* decoding) {
   for (size_t i = 0; i < decoding->size();) {
     Decoding& entry = (*decoding)[i];
     const bool stopped = entry.job->stop_requested();
@@ -227,19 +117,20 @@ void Synthesizer::collect(std::vector<Decoding>* decoding, RenderThread* rendere
       ++i;
       continue;
     }
-    Decoding done = std::move(entry);
+    const Decoding done = std::move(entry);
     decoding->erase(decoding->begin() + static_cast<std::ptrdiff_t>(i));
     if (stopped) {
       generator_.abandon(done.slot);
-      done.job->fail(std::make_exception_ptr(Error(ErrorCode::kCancelled, "cancelled")));
+      done.job->fail(cancelled_error());
       continue;
     }
     try {
-      const StageTimer timer(*clock_, "latent");
-      done.codes = generator_.finish(done.slot);
-      // Through the host, so that the renderer's stream need not wait for this one's.
-      done.codes.latent = done.codes.latent.to(at::kCPU);
-      renderer->push(std::move(done));
+      DecodedSegment decoded{done.job, generator_.release(done.slot), done.start};
+      if (!options_.latent_when_rendering) {
+        const StageTimer timer(*clock_, "latent");
+        decoded.codes.latent = StreamHandover(with_latent(*model_->gpt, decoded.codes).latent);
+      }
+      renderer_.push(std::move(decoded));
     } catch (...) {
       done.job->fail(as_error(std::current_exception()));
     }
@@ -268,12 +159,13 @@ void Synthesizer::step(std::vector<Decoding>* decoding) {
 }
 
 void Synthesizer::serve(JobQueue<SynthesisJob>& queue) {
-  const std::shared_ptr<void> scope = enter(options_);
-  RenderThread renderer(*this);
+  // However this ends: with it the second thread ends, too.
+  const std::unique_ptr<RenderThread, void (*)(RenderThread*)> rendering(
+      &renderer_, [](RenderThread* thread) { thread->close(); });
   std::vector<Decoding> decoding;
   while (admit(queue, &decoding)) {
     step(&decoding);
-    collect(&decoding, &renderer);
+    collect(&decoding);
   }
 }
 
@@ -301,8 +193,12 @@ void Synthesizer::warm_up(const StopToken& stop) {
   try {
     speak(request, stop);
   } catch (const Error& error) {
-    // A made-up voice may give no sound; that is no reason not to start.
-    if (error.code == ErrorCode::kCancelled) throw;
+    // A made-up voice may give no sound; that is no reason not to start. A device without memory
+    // is.
+    for (const ErrorCode code : {ErrorCode::kCancelled, ErrorCode::kNoMemory,
+                                 ErrorCode::kDeviceLost, ErrorCode::kInternal}) {
+      if (error.code == code) throw;
+    }
   }
 }
 

@@ -14,6 +14,12 @@ const char kBenchUsage[] =
     "usage: bench_speak MODEL_DIR [--devices LIST] [--voice FILE] [--text TEXT] [--seed N]\n"
     "  [--repeat N] [--warmup N] [--threads N] [--beams N] [--steps N]\n"
     "  [--precision fp32|tf32|fp16|bf16] [--flight N]  texts of one segment spoken at once\n"
+    "  [--kernels auto|libtorch]  libtorch: without the device's own, to compare with\n"
+    "  [--segments N]  texts of a run, at most --flight of them at once (default: --flight)\n"
+    "  [--first CODES [--beside N] [--cold yes]]  times the first sound of one segment instead, "
+    "with "
+    "N\n"
+    "                  others running meanwhile, with a voice (a WAV file) that is new each time\n"
     "  [--codes N | MIN-MAX | A,B,C...]  codes of each segment (a range is drawn from the seed); "
     "only\n"
     "                                    for models that do not end a segment by themselves\n"
@@ -46,6 +52,13 @@ bool parse_precision(const std::string& name, BenchArguments* arguments) {
   if (!known.count(name)) return false;
   arguments->precision = name;
   arguments->engine.precision = known.at(name);
+  return true;
+}
+
+bool parse_kernels(const std::string& name, BenchArguments* arguments) {
+  if (name != "auto" && name != "libtorch") return false;
+  arguments->kernels = name;
+  arguments->engine.kernels = name == "auto" ? Kernels::kAuto : Kernels::kLibTorch;
   return true;
 }
 
@@ -97,8 +110,13 @@ bool parse_bench_arguments(int argc, char** argv, BenchArguments* arguments) {
       {"--beams", set([&](const std::string& v) { generation.num_beams = number(v); })},
       {"--steps", set([&](const std::string& v) { generation.diffusion_steps = number(v); })},
       {"--flight", set([&](const std::string& v) { to.flight = std::max(1, number(v)); })},
+      {"--segments", set([&](const std::string& v) { to.segments = number(v); })},
+      {"--first", set([&](const std::string& v) { to.first_codes = number(v); })},
+      {"--beside", set([&](const std::string& v) { to.beside = std::max(0, number(v)); })},
+      {"--cold", set([&](const std::string& v) { to.cold = v == "yes"; })},
       {"--json", set([&](const std::string& v) { to.json = v; })},
       {"--codes", set([&](const std::string& v) { codes = v; })},
+      {"--kernels", [&](const std::string& v) { return parse_kernels(v, arguments); }},
       {"--precision", [&](const std::string& v) { return parse_precision(v, arguments); }}};
   for (int i = 2; i + 1 < argc; i += 2) {
     const auto option = options.find(argv[i]);
@@ -112,7 +130,8 @@ bool parse_bench_arguments(int argc, char** argv, BenchArguments* arguments) {
                  codes.c_str());
     return false;
   }
-  to.engine.max_batch = to.flight;
+  if (to.segments == 0) to.segments = to.flight;
+  to.engine.max_batch = std::max(to.flight, to.beside + 1);
   return true;
 }
 

@@ -14,6 +14,8 @@ using Figure = double (*)(const BenchRun&);
 
 double real_time_factor(const BenchRun& run) { return run.wall_seconds / run.audio_seconds; }
 double first_milliseconds(const BenchRun& run) { return 1000 * run.first_seconds; }
+double audio_per_wall(const BenchRun& run) { return run.audio_seconds / run.wall_seconds; }
+double host_cores(const BenchRun& run) { return run.host_seconds / run.wall_seconds; }
 double host_per_audio(const BenchRun& run) { return run.host_seconds / run.audio_seconds; }
 
 std::vector<double> sorted(const std::vector<BenchRun>& runs, Figure figure) {
@@ -56,7 +58,9 @@ void print_figures(const BenchFigures& figures) {
               figures.runs.back().audio_seconds);
   print_spread("real-time factor", figures.runs, real_time_factor);
   print_spread("first sound, ms", figures.runs, first_milliseconds);
+  print_spread("speech s per s", figures.runs, audio_per_wall);
   print_spread("host CPU s per s", figures.runs, host_per_audio);
+  print_spread("host cores busy", figures.runs, host_cores);
   if (figures.gpu_memory_known) std::printf("peak GPU memory %.0f MiB\n", figures.gpu_peak_mib);
   for (const auto& [stage, cost] : stage_costs(figures))
     std::printf("stage %-10s %8.1f ms per second of speech\n", stage.c_str(), cost);
@@ -67,18 +71,31 @@ void print_figures(const BenchFigures& figures) {
   }
 }
 
+void print_first_sounds(const BenchFigures& figures) {
+  std::printf("prompt          %.1f s\n", figures.prompt_seconds);
+  print_spread("first sound, ms", figures.runs, first_milliseconds);
+  if (figures.gpu_memory_known) std::printf("peak GPU memory %.0f MiB\n", figures.gpu_peak_mib);
+}
+
 void append_json(const BenchArguments& arguments, const BenchFigures& figures) {
   nlohmann::json line = {{"program", "bench_speak"},
                          {"model", arguments.engine.model_dir},
                          {"devices", arguments.engine.devices},
                          {"precision", arguments.precision},
+                         {"kernels", arguments.kernels},
                          {"flight", arguments.flight},
+                         {"segments", arguments.segments},
+                         {"first_codes", arguments.first_codes},
+                         {"beside", arguments.beside},
+                         {"cold", arguments.cold},
                          {"codes", arguments.codes},
                          {"prompt_s", figures.prompt_seconds},
                          {"load_s", figures.load_seconds},
                          {"voice_s", figures.voice_seconds},
                          {"n", figures.runs.size()},
                          {"rtf", median(figures.runs, real_time_factor)},
+                         {"speech_s_per_s", median(figures.runs, audio_per_wall)},
+                         {"host_cores", median(figures.runs, host_cores)},
                          {"first_ms", median(figures.runs, first_milliseconds)},
                          {"host_s_per_s", median(figures.runs, host_per_audio)},
                          {"stages_ms_per_s", stage_costs(figures)}};

@@ -22,6 +22,7 @@ struct BenchFigures {
 };
 
 void print_figures(const BenchFigures& figures);
+void print_first_sounds(const BenchFigures& figures);  // of time_first_sounds
 
 // Appends one line. Throws Error if the file cannot be written.
 void append_json(const BenchArguments& arguments, const BenchFigures& figures);

@@ -7,6 +7,7 @@
 
 #include "bench_arguments.h"
 #include "bench_figures.h"
+#include "bench_first.h"
 #include "core/clock.h"
 #include "gpu_memory.h"
 
@@ -34,11 +35,11 @@ void check_length(const BenchArguments& arguments, const Wave& wave) {
 BenchRun speak(Engine& engine, const std::shared_ptr<const Voice>& voice,
                const BenchArguments& arguments, size_t* next_length) {
   SessionOptions options;
-  if (arguments.flight > 1) options.window = arguments.flight;
+  if (arguments.segments > 1) options.window = arguments.flight;
   const std::unique_ptr<Session> session = engine.open_session(options);
   const double start = now_seconds(), host = host_seconds();
   BenchRun run;
-  for (int i = 0; i < arguments.flight; ++i) {
+  for (int i = 0; i < arguments.segments; ++i) {
     SpeakOptions speak = arguments.speak;
     if (!arguments.codes.empty())
       speak.generation.max_mel_tokens = arguments.codes[(*next_length)++ % arguments.codes.size()];
@@ -68,6 +69,14 @@ int bench(const BenchArguments& arguments) {
   const std::shared_ptr<const Voice> voice = engine->load_voice(arguments.voice);
   figures.voice_seconds = now_seconds() - start;
   figures.prompt_seconds = voice->prompt_seconds();
+  if (arguments.first_codes > 0) {
+    figures.runs = time_first_sounds(*engine, voice, arguments);
+    figures.gpu_memory_known = memory.known();
+    figures.gpu_peak_mib = memory.peak_mib();
+    print_first_sounds(figures);
+    if (!arguments.json.empty()) append_json(arguments, figures);
+    return 0;
+  }
   // Warm-ups take lengths of their own from the list, the timed runs start at its beginning.
   size_t next_length = 0;
   for (int i = 0; i < arguments.warmup; ++i) speak(*engine, voice, arguments, &next_length);

@@ -2,6 +2,7 @@
 """This engine beside the Python reference, on one machine, with one set of random weights of the official sizes.
 
     beside_reference.py --ref REF --ours FOLDER [--work DIR] [--only parity|speed] [--out FILE]
+    beside_reference.py --ref REF --ours FOLDER --only limits --budget 580      what one GPU is to reach, as a table
     beside_reference.py --ref REF --ours FOLDER --smoke          tiny networks on the CPU: checks the script
 
 REF holds the reference's package indextts and checkpoints/config.yaml; FOLDER is what collect_gpu.sh wrote, or a build
@@ -37,7 +38,9 @@ def parse():
     p.add_argument("--ours", required=True)
     p.add_argument("--work", default="/tmp/beside", help="model folder, golden folder and clips")
     p.add_argument("--out", default="beside.jsonl", help="JSON lines are appended")
-    p.add_argument("--only", choices=["parity", "speed"])
+    p.add_argument("--only", choices=["parity", "speed", "limits"])
+    p.add_argument("--limits-precision", default="bf16")
+    p.add_argument("--throughput-repeat", type=int, default=1, help="of the runs of 128 segments, after a warm-up")
     p.add_argument("--smoke", action="store_true")
     p.add_argument("--device", default="cuda:0")
     p.add_argument("--seed", type=int, default=1)
@@ -149,6 +152,34 @@ def speed(args, programs, tts, model, clips):
     return good
 
 
+def limits(args, programs, tts, model, clips):
+    """The faster of the reference's precisions is timed first, with few runs; then bench_speak in all its ways."""
+    from beside import limits as L
+    from beside.networks import forget_voice, to_fp16
+    from beside.speed import draw_lengths, time_reference
+    longest, rtf = max(args.prompts), []
+    lengths = draw_lengths(480, 520, 5, args.seed)
+    for p in args.reference_precisions:
+        if p == "fp16" and not tts.use_fp16:
+            to_fp16(tts)
+        forget_voice(tts)
+        result = time_reference(tts, p, clips[longest], longest, TEXT, lengths, 1, 3, 60)
+        write_line(args.out, case="speed", **result)
+        say(f"limits: reference {p}: real-time factor {result['rtf']:.3f}, n = {result['n']}")
+        rtf.append(result["rtf"])
+    tts.__dict__.clear()    # its share of the GPU is this engine's now
+    if args.device.startswith("cuda"):
+        import gc
+        import torch
+        gc.collect()
+        torch.cuda.empty_cache()
+    bench = L.Bench(programs.bench_speak, programs.environment, model, args.device, TEXT, args.work, say,
+                    lambda **line: write_line(args.out, **line))
+    results = L.measure(bench, clips, args.limits_precision, args.repeat, args.throughput_repeat, args.seed)
+    print("\n" + L.table(results, min(rtf, default=None)), flush=True)
+    return all(line is not None for line in results.values())
+
+
 def main():
     args = parse()
     args.out, args.work = os.path.abspath(args.out), os.path.abspath(args.work)
@@ -172,6 +203,11 @@ def main():
     say(f"model folder {model}: {'written' if written else 'is there already'}")
     tts = assemble(networks, bpe_model)
     good = True
+    if args.only == "limits":
+        del networks
+        good = limits(args, programs, tts, model, clips)
+        say("all is well" if good else "something FAILED, see above")
+        return 0 if good else 1
     if args.only != "speed":
         good = parity(args, programs, tts, model, clips[min(args.prompts)]) and good
     if args.only != "parity":

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "device_networks.h"
 #include "golden.h"
 #include "load_gpt.h"
 #include "ops/frames.h"
@@ -58,6 +59,22 @@ DecodeJob make_job(GoldenCase& golden, const UnifiedVoice& model) {
   return job;
 }
 
+// The codes alone, as the device's networks decode them; in the second slot of two.
+void expect_device_codes(GoldenCase& golden, const std::shared_ptr<const UnifiedVoice>& model,
+                         const DecodeJob& job, bool ended) {
+  NetworkModules modules;
+  modules.gpt = model;
+  const auto batch = device_networks(golden, modules)->decode_batch(/*capacity=*/2);
+  const int neighbour = batch->admit(job), slot = batch->admit(job);
+  batch->step();
+  batch->release(neighbour);
+  while (!batch->finished(slot)) batch->step();
+  DecodeResult result = batch->release(slot);
+  if (ended) result.codes.push_back(model->config().stop_mel_token);
+  golden.expect("codes", int64_tensor(result.codes).unsqueeze(0));
+  if (result.capped == ended) throw Error(ErrorCode::kInternal, "capped is not what was recorded");
+}
+
 // Compares everything that is recorded; the recorded codes end with the stop code when there was
 // one.
 const RunGolden kBeam("beam", [](GoldenCase& golden) {
@@ -89,6 +106,7 @@ const RunGolden kBeam("beam", [](GoldenCase& golden) {
   if (golden.has("next_scores")) next.expect(golden, "next");
   if (golden.has("logits")) golden.expect("logits", concat(logits, 1).squeeze(0));
   if (result.capped == ended) throw Error(ErrorCode::kInternal, "capped is not what was recorded");
+  expect_device_codes(golden, model, job, ended);
 });
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Flow matching: one call of the estimator, the state after each of 4 steps, the result of 25.
+#include "device_networks.h"
 #include "golden.h"
 #include "modules/flow_matching.h"
 #include "ops/host_tensor.h"
@@ -20,8 +21,9 @@ const RunGolden kCfm("cfm", [](GoldenCase& golden) {
   weights.device = golden.device();
   const Weights file(open_checkpoint(golden.model_dir() + "/s2mel.pth"), weights);
   const ModelConfig config = read_model_config(find_model_files(golden.model_dir(), ""));
-  const FlowMatching flow(s2mel_network(file, "cfm").scope("estimator"), config.dit,
-                          config.wavenet);
+  const auto network = std::make_shared<const FlowMatching>(
+      s2mel_network(file, "cfm").scope("estimator"), config.dit, config.wavenet);
+  const FlowMatching& flow = *network;
 
   const FlowInput input{golden.get("prompt"), golden.get("cond"), golden.get("style")};
   const at::Tensor noise = golden.get("noise");
@@ -44,6 +46,14 @@ const RunGolden kCfm("cfm", [](GoldenCase& golden) {
   options.steps = 25;
   options.on_step = {};
   golden.expect("result25", flow.solve(input, noise, options, StopToken()));
+
+  NetworkModules modules;
+  modules.flow = network;
+  const auto solver = device_networks(golden, modules)->flow_solver();
+  const FlowJob job{input, noise, options};
+  for (const at::Tensor& mel : solver->solve({job, job}, StopToken())) {
+    golden.expect("result25", mel);
+  }
 });
 
 }  // namespace

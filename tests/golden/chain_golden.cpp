@@ -1,15 +1,16 @@
 // Golden cases of kind chain: text and clips to samples through every stage, with the recorded
 // draws injected.
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "audio/clip.h"
+#include "device_backend.h"
 #include "golden.h"
 #include "ops/host_tensor.h"
 #include "stages/code_generator.h"
-#include "stages/decode_batch.h"
 #include "stages/speech_model.h"
 #include "text/front_end.h"
 #include "weights/model_files.h"
@@ -50,16 +51,19 @@ struct Wish {
   EmotionChoice emotion;
 };
 
-// One recorded chain, stage by stage.
+// One recorded chain, stage by stage, through the networks of `backend` (null: LibTorch's).
 class Chain {
  public:
-  explicit Chain(GoldenCase& golden)
+  Chain(GoldenCase& golden, const DeviceBackend* backend)
       : golden_(golden),
         files_(find_model_files(golden.model_dir(), "")),
         config_(read_model_config(files_)),
         wish_(golden.params(), config_.generation),
-        model_(std::make_shared<const SpeechModel>(ModelCheckpoints(files_), config_, weights())),
-        generator_(gpt(), std::make_unique<TorchDecodeBatch>(gpt(), 1)) {}
+        model_(std::make_shared<const SpeechModel>(ModelCheckpoints(files_), config_, weights(),
+                                                   backend)),
+        generator_(model_->gpt, model_->networks->decode_batch(1)),
+        solver_(model_->networks->flow_solver()),
+        decoder_(model_->networks->wave_decoder()) {}
 
   void run() {
     voice_ = encode_voice();
@@ -87,7 +91,6 @@ class Chain {
     options.device = golden_.device();
     return options;
   }
-  std::shared_ptr<const UnifiedVoice> gpt() const { return {model_, &model_->gpt}; }
 
   VoiceFeatures encode_voice() const {
     const auto encoder = load_voice_encoder(ModelCheckpoints(files_), config_, weights());
@@ -129,11 +132,12 @@ class Chain {
     FlowOptions flow;
     flow.steps = wish_.steps;
     flow.guidance = wish_.guidance;
-    const at::Tensor mel = model_->mel.generate(
+    const FlowJob job = model_->mel.flow_job(
         ids_tensor, codes.latent, {voice_.ref_mel, voice_.prompt_condition, voice_.style},
-        golden_.get("noise" + suffix), flow, StopToken());
+        golden_.get("noise" + suffix), flow);
+    const at::Tensor mel = solver_->solve({job}, StopToken()).front();
     golden_.expect("mel" + suffix, mel);
-    const std::vector<float> wave = model_->vocoder.decode(mel, StopToken());
+    const std::vector<float> wave = model_->vocoder.decode(mel, *decoder_, StopToken());
     golden_.expect_sound("wave" + suffix,
                          host_tensor(wave, {1, 1, static_cast<int64_t>(wave.size())}));
     if (!samples_.empty())
@@ -156,12 +160,20 @@ class Chain {
   const Wish wish_;
   const std::shared_ptr<const SpeechModel> model_;
   CodeGenerator generator_;
+  const std::unique_ptr<FlowSolver> solver_;
+  const std::unique_ptr<WaveDecoder> decoder_;
   VoiceFeatures voice_;
   at::Tensor emovec_;
   std::vector<float> samples_;
 };
 
-const RunGolden kChain("chain", [](GoldenCase& golden) { Chain(golden).run(); });
+const RunGolden kChain("chain", [](GoldenCase& golden) {
+  Chain(golden, /*backend=*/nullptr).run();
+  const DeviceBackend* backend = find_device_backend(golden.device().str());
+  if (!backend) return;
+  std::printf("  %s: through the networks of the device's library\n", golden.name().c_str());
+  Chain(golden, backend).run();
+});
 
 }  // namespace
 }  // namespace indextts2

@@ -19,12 +19,13 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 2;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 3;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
 enum class Schedule { kRoundRobin, kLeastWork };
 enum class Precision { kAuto, kFp32, kTf32, kFp16, kBf16 };
+enum class Kernels { kAuto, kLibTorch };
 enum class LogLevel { kError, kWarning, kInfo, kDebug };
 
 // What a long operation is doing.
@@ -42,6 +43,7 @@ struct EngineOptions {
   int replicas_per_device = 1;                 // 1..8
   int max_batch = 1;                           // segments decoded together by one replica
   Precision precision = Precision::kAuto;      // auto = fp32
+  Kernels kernels = Kernels::kAuto;            // auto = the device's own; kLibTorch: to compare with
   int threads = 0;                             // CPU threads of one replica; 0: all cores
   bool warmup = true;                          // one dummy segment per replica while opening
   bool share_pool = true;                      // share weights and replicas with other engines of the process

@@ -10,35 +10,11 @@
 #include <utility>
 
 #include "core/error.h"
-#include "ops/host_tensor.h"
+#include "short_request.h"
 #include "weights/model_files.h"
 
 namespace indextts2 {
 namespace {
-
-at::Tensor filled(const std::vector<int64_t>& shape) {
-  int64_t count = 1;
-  for (const int64_t size : shape) count *= size;
-  return host_tensor(std::vector<float>(static_cast<size_t>(count), 0.1f), shape);
-}
-
-SynthesisRequest short_request(const ModelConfig& config) {
-  constexpr int64_t kPromptFrames = 32;
-  auto voice = std::make_shared<VoiceFeatures>();
-  const int64_t width = config.gpt.model_dim;
-  voice->speaker_latents = filled({1, 32, width});
-  voice->ref_mel = filled({1, 80, kPromptFrames});
-  voice->style = filled({1, config.style_dim});
-  voice->prompt_condition = filled({1, kPromptFrames, config.length_regulator.channels});
-  voice->base_emovec = voice->own_emovec = filled({1, width});
-  SynthesisRequest request;
-  request.segment.ids = {2, 3, 4, 5};
-  request.voice = voice;
-  request.num_beams = 1;
-  request.max_codes = 4;
-  request.diffusion_steps = 1;
-  return request;
-}
 
 // A device that is lost between two threads of a replica.
 TEST(Synthesizer, FailsJobsWhenItsRenderingThreadCannotEnterTheDevice) {
@@ -48,7 +24,7 @@ TEST(Synthesizer, FailsJobsWhenItsRenderingThreadCannotEnterTheDevice) {
       std::make_shared<const SpeechModel>(ModelCheckpoints(files), config, WeightsOptions{});
   std::atomic<int> entered{0};
   SynthesizerOptions options;
-  options.enter_thread = [&]() -> std::shared_ptr<void> {
+  options.enter_thread = [&](ReplicaThread) -> std::shared_ptr<void> {
     if (++entered > 1) throw Error(ErrorCode::kDeviceLost, "the device is gone");
     return nullptr;
   };

@@ -1,0 +1,76 @@
+// The weights of the flow as its CUDA version multiplies them.
+#include "cuda/flow_network.h"
+
+#include "cuda/kernels/flow_attention.h"
+#include "cuda/kernels/flow_rows.h"
+#include "ops/frames.h"
+
+namespace indextts2 {
+namespace {
+
+FlowMatrix shared(const Linear& linear) {
+  return {linear.weight.contiguous(),
+          linear.bias.defined() ? linear.bias.contiguous() : linear.bias};
+}
+
+// Both outputs of the same input.
+FlowMatrix stacked(const Linear& a, const Linear& b) {
+  return {concat({a.weight, b.weight}, 0),
+          a.bias.defined() ? concat({a.bias, b.bias}, 0) : at::Tensor()};
+}
+
+// Queries, keys and values lie one behind the other in the checkpoint: then nothing is copied.
+FlowMatrix joined_qkv(const Dit::Layer& layer) {
+  const at::Tensor &query = layer.query.weight, &rest = layer.key_value.weight;
+  if (query.is_contiguous() && rest.is_contiguous() && query.is_alias_of(rest) &&
+      rest.storage_offset() == query.storage_offset() + query.numel()) {
+    return {query.as_strided({query.size(0) + rest.size(0), query.size(1)}, {query.size(1), 1},
+                             query.storage_offset()),
+            {}};
+  }
+  return {concat({query, rest}, 0), {}};
+}
+
+}  // namespace
+
+bool FlowNetwork::supports(const FlowMatching& flow) {
+  const Dit& dit = flow.dit;
+  const at::Tensor& input = dit.input_x().weight;
+  if (!input.is_cuda() || !is_flow_type(input.scalar_type())) return false;
+  const int64_t width = input.size(0), mel = dit.mel_bands(), channels = dit.wavenet().channels();
+  const int64_t hidden = dit.layers().front().gate.weight.size(0);
+  const int64_t head_size = width / dit.layers().front().heads;
+  for (const int64_t size : {width, mel, channels, hidden}) {
+    if (size % 8 != 0) return false;
+  }
+  return width <= kMaxNormWidth && channels <= kMaxNormWidth &&
+         attention_supports(static_cast<int>(head_size));
+}
+
+FlowNetwork::FlowNetwork(std::shared_ptr<const FlowMatching> module)
+    : flow(std::move(module)),
+      type(flow_type_of(flow->dit.input_x().weight.scalar_type())),
+      device(flow->dit.input_x().weight.device()),
+      width(flow->dit.input_x().weight.size(0)),
+      heads(flow->dit.layers().front().heads),
+      head_size(width / heads),
+      hidden(flow->dit.layers().front().gate.weight.size(0)),
+      channels(flow->dit.wavenet().channels()),
+      mel(flow->dit.mel_bands()),
+      input(shared(flow->dit.input_x())),
+      skip({concat({flow->dit.skip_hidden().weight, flow->dit.skip_x().weight}, 1),
+            flow->dit.skip_hidden().bias}),
+      head_in(stacked(flow->dit.head_in(), flow->dit.residual())),
+      head_linear(shared(flow->dit.head_linear())),
+      head_out(shared(flow->dit.head_out())) {
+  for (const Dit::Layer& layer : flow->dit.layers()) {
+    layers.push_back({layer.skip.empty() ? FlowMatrix() : shared(layer.skip.front()),
+                      joined_qkv(layer), shared(layer.attention_out), stacked(layer.gate, layer.up),
+                      shared(layer.down)});
+  }
+  for (const WaveNet::Layer& layer : flow->dit.wavenet().layers()) {
+    head.push_back({shared(layer.input), shared(layer.output), layer.kernel, layer.dilation});
+  }
+}
+
+}  // namespace indextts2

@@ -1,0 +1,57 @@
+// Flows solved by own kernels and cuBLASLt: both guidance branches of several segments as rows of
+// one batch, one CUDA graph a step.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "cuda/flow_graphs.h"
+#include "cuda/flow_layout.h"
+#include "cuda/flow_network.h"
+#include "cuda/flow_step.h"
+#include "cuda/flow_workspace.h"
+#include "cuda/matrix_product.h"
+#include "stages/backend.h"
+
+namespace indextts2 {
+
+struct FlowSolverOptions {
+  bool graphs = true;         // false: every launch by itself
+  int64_t pack_rows = 18432;  // rows of the transformer in one batch; a longer segment goes alone
+};
+
+// A segment's mel has the same bits alone and beside others, by graph and by single launches.
+// Works on the thread's current stream of the network's device. Thread-safety: one thread.
+class CudaFlowSolver : public FlowSolver {
+ public:
+  explicit CudaFlowSolver(std::shared_ptr<const FlowNetwork> network,
+                          FlowSolverOptions options = {});
+  ~CudaFlowSolver() override;
+
+  std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop) override;
+
+  // Makes the graphs that segments of these sizes need, so that their first solve does not.
+  void warm_up(int64_t prompt_frames, int64_t generated_frames, const FlowOptions& options);
+
+ private:
+  struct Pack;
+  const FlowTimes& times(int64_t steps);
+  void reserve(const FlowLayout& layout, size_t streams);
+  void load(const Pack& pack, cudaStream_t on);
+  void step(const Pack& pack, const FlowTimes& times, bool first, cudaStream_t on);
+  void solve_pack(const Pack& pack, const StopToken& stop, std::vector<at::Tensor>& mels);
+
+  const std::shared_ptr<const FlowNetwork> network_;
+  const FlowSolverOptions options_;
+  std::unique_ptr<MatrixProducts> products_;
+  std::unique_ptr<FlowWorkspace> workspace_;
+  std::map<int64_t, FlowTimes> times_;  // by number of steps
+  std::unique_ptr<FlowGraphs> graphs_;
+  cudaEvent_t done_[2] = {};  // the last two steps
+};
+
+}  // namespace indextts2

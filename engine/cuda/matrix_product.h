@@ -1,0 +1,74 @@
+// Products of rows with weight matrices, by cuBLASLt, such that a row's bits do not depend on how
+// many rows there are.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "cuda/kernels/flow_tables.h"
+
+namespace indextts2 {
+
+// y = x W^T + bias + add, rows apart by their strides (in elements). x, W, bias and add are of
+// `type`, y too unless float_y says float32. Sums are float32 (never TF32). Addresses are multiples
+// of 16 bytes, as are strides.
+struct MatrixProduct {
+  FlowType type = FlowType::kFloat32;
+  int64_t in = 0, out = 0;
+  const void* x = nullptr;
+  int64_t x_stride = 0;
+  const void* weight = nullptr;  // [out, in]
+  const void* bias = nullptr;    // [out] or none; not with float_y
+  const void* add = nullptr;     // [rows, out] or none; may be y; not with float_y
+  int64_t add_stride = 0;
+  void* y = nullptr;
+  int64_t y_stride = 0;
+  bool float_y = false;
+};
+
+// Runs them. Each shape has one reference algorithm; another one that suits a number of rows better
+// is used only after it gave the reference's bits on random values. Thread-safety: one thread.
+class MatrixProducts {
+ public:
+  explicit MatrixProducts(at::Device device);
+
+  // Chooses the algorithm, if this shape never had `rows` rows: not to be called in a capture.
+  void prepare(const MatrixProduct& product, int64_t rows, cudaStream_t on);
+  // Needs prepare(). May be captured. Throws Error{kDeviceLost}.
+  void run(const MatrixProduct& product, int64_t rows, cudaStream_t on);
+
+ private:
+  using Shape = std::array<int64_t, 9>;
+  using Bits = std::array<unsigned char, sizeof(cublasLtMatmulAlgo_t)>;
+  struct Choice {
+    cublasLtMatmulAlgo_t reference{};
+    std::map<int64_t, cublasLtMatmulAlgo_t> by_rows;
+    std::map<Bits, bool> same_bits;  // algorithms tried so far
+  };
+  struct Destroy {
+    void operator()(cublasLtHandle_t handle) const { cublasLtDestroy(handle); }
+  };
+
+  static Shape shape_of(const MatrixProduct& product);
+  std::vector<cublasLtMatmulAlgo_t> candidates(const MatrixProduct& product, int64_t rows) const;
+  bool gives_same_bits(const MatrixProduct& product, const cublasLtMatmulAlgo_t& algorithm,
+                       Choice& choice, cudaStream_t on);
+  void launch(const MatrixProduct& product, int64_t rows, const cublasLtMatmulAlgo_t& algorithm,
+              cudaStream_t on) const;
+
+  at::Device device_;
+  std::unique_ptr<std::remove_pointer_t<cublasLtHandle_t>, Destroy> handle_;
+  at::Tensor workspace_;
+  std::map<Shape, Choice> choices_;
+};
+
+}  // namespace indextts2

@@ -1,0 +1,51 @@
+// The vocoder on CUDA.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+
+#include "cuda/packed_vocoder.h"
+#include "stages/backend.h"
+
+namespace indextts2 {
+
+// How work is cut into launches; the samples are the same for all.
+struct WavePlan {
+  // Stages of at most so many frames run their residual blocks side by side, longer ones one after
+  // another.
+  int64_t side_by_side = int64_t{1} << 40;
+};
+
+// What a launch did, for benches. Bytes: operands read and results written, each once.
+struct WaveLaunch {
+  const char* kind;  // "snake", "conv", "up", "out"
+  int64_t channels;
+  double operations, bytes;
+};
+
+// Mel and weights in, samples out: they depend on nothing else. Runs on the current stream of the
+// calling thread, which must be the same for all calls. Its work memory grows with the longest mel:
+// 11 arrays of the size of a stage, 135 KB a frame at official sizes in half precision.
+// Thread-safety: one thread.
+class CudaWaveDecoder : public WaveDecoder {
+ public:
+  explicit CudaWaveDecoder(std::shared_ptr<const PackedVocoder> vocoder, WavePlan plan = {});
+
+  // As WaveDecoder::decode; tests `stop` before every stage. Throws Error{kInternal} for a mel of a
+  // wrong shape, Error{kNoMemory, kDeviceLost}.
+  at::Tensor decode(const at::Tensor& mel, const StopToken& stop) override;
+
+  // Called after each launch.
+  using Trace = std::function<void(const WaveLaunch&)>;
+  void set_trace(Trace trace) { trace_ = std::move(trace); }
+
+ private:
+  std::shared_ptr<const PackedVocoder> vocoder_;
+  WavePlan plan_;
+  Trace trace_;
+  at::Tensor memory_;  // bytes
+};
+
+}  // namespace indextts2

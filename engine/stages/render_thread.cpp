@@ -1,0 +1,163 @@
+// The second thread of a replica.
+#include "stages/render_thread.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/clock.h"
+#include "stages/failure.h"
+
+namespace indextts2 {
+namespace {
+
+bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
+
+int64_t frames(const DecodedSegment& segment) {
+  return Renderer::frames(segment.job->request, segment.codes.codes.size());
+}
+
+}  // namespace
+
+// A segment between two steps of rendering.
+struct RenderThread::Prepared {
+  DecodedSegment segment;
+  FlowJob flow;
+  at::Tensor mel;  // once solved
+};
+
+RenderThread::RenderThread(std::function<std::shared_ptr<void>()> enter,
+                           std::function<std::unique_ptr<Renderer>()> make,
+                           const RenderOptions& options)
+    : enter_(std::move(enter)),
+      make_(std::move(make)),
+      options_(options),
+      thread_([this] { run(); }) {}
+
+RenderThread::~RenderThread() { close(); }
+
+void RenderThread::push(DecodedSegment segment) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.push_back(std::move(segment));
+  }
+  wake_.notify_all();
+}
+
+void RenderThread::close() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RenderThread::run() {
+  std::shared_ptr<void> scope;
+  std::exception_ptr no_device;  // nothing may leave the thread: what comes fails with it
+  try {
+    scope = enter_();
+    renderer_ = make_();
+  } catch (...) {
+    no_device = as_error(std::current_exception());
+  }
+  for (;;) {
+    std::vector<DecodedSegment> group = take();
+    if (group.empty()) return;
+    if (no_device) {
+      for (const DecodedSegment& segment : group) segment.job->fail(no_device);
+    } else {
+      render(std::move(group));
+    }
+  }
+}
+
+// What is rendered next; waits for it. Empty: the end.
+std::vector<DecodedSegment> RenderThread::take() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+  std::vector<DecodedSegment> group;
+  if (waiting_.empty()) return group;
+  const bool together = options_.frames_together > 0;
+  const bool first = together && std::any_of(waiting_.begin(), waiting_.end(), is_first);
+  int64_t room = options_.frames_together;
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    if (first && !is_first(*next)) {
+      ++next;
+      continue;
+    }
+    room -= frames(*next);
+    if (!group.empty() && room < 0) break;
+    group.push_back(std::move(*next));
+    next = waiting_.erase(next);
+    if (!together) break;
+  }
+  return group;
+}
+
+void RenderThread::render(std::vector<DecodedSegment> group) {
+  std::vector<Prepared> prepared = prepare(std::move(group));
+  solve(&prepared);
+  for (Prepared& segment : prepared) finish(std::move(segment));
+}
+
+std::vector<RenderThread::Prepared> RenderThread::prepare(std::vector<DecodedSegment> group) {
+  std::vector<Prepared> prepared;
+  for (DecodedSegment& segment : group) {
+    try {
+      segment.job->stop().check();
+      FlowJob flow = renderer_->prepare(segment.job->request, segment.codes);
+      prepared.push_back({std::move(segment), std::move(flow), {}});
+    } catch (...) {
+      segment.job->fail(as_error(std::current_exception()));
+    }
+  }
+  return prepared;
+}
+
+// Solves all together. If that fails, one by one: so each fails by itself, and what only fails
+// together for want of memory succeeds.
+void RenderThread::solve(std::vector<Prepared>* group) {
+  if (group->empty()) return;
+  std::vector<FlowJob> jobs;
+  std::vector<StopToken> stops;
+  for (const Prepared& segment : *group) {
+    jobs.push_back(segment.flow);
+    stops.push_back(segment.segment.job->stop());
+  }
+  const StopToken all_stopped([&stops] {
+    return std::all_of(stops.begin(), stops.end(),
+                       [](const StopToken& stop) { return stop.stop_requested(); });
+  });
+  try {
+    std::vector<at::Tensor> mels = renderer_->solve(jobs, all_stopped);
+    for (size_t i = 0; i < mels.size(); ++i) group->at(i).mel = std::move(mels[i]);
+  } catch (...) {
+    if (group->size() == 1) {
+      group->front().segment.job->fail(as_error(std::current_exception()));
+      return;
+    }
+  }
+  for (Prepared& segment : *group) {
+    if (segment.mel.defined() || segment.segment.job->over()) continue;
+    std::vector<Prepared> one;
+    one.push_back(std::move(segment));
+    solve(&one);
+    segment = std::move(one.front());
+  }
+}
+
+void RenderThread::finish(Prepared prepared) {
+  SynthesisJob& job = *prepared.segment.job;
+  if (job.over()) return;
+  try {
+    Sound sound = renderer_->vocode(prepared.mel, prepared.segment.codes.capped, job.stop());
+    sound.seconds_spent = now_seconds() - prepared.segment.start;
+    const double seconds = static_cast<double>(sound.samples.size()) / options_.sample_rate_hz;
+    job.deliver(std::move(sound), seconds);
+  } catch (...) {
+    job.fail(as_error(std::current_exception()));
+  }
+}
+
+}  // namespace indextts2

@@ -1,0 +1,72 @@
+// The second thread of a replica: renders decoded segments while others are being decoded.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "stages/renderer.h"
+
+namespace indextts2 {
+
+// A decoded segment that waits for its sound.
+struct DecodedSegment {
+  std::shared_ptr<SynthesisJob> job;
+  DecodedCodes codes;
+  double start = 0;  // of its decoding, core/clock.h
+};
+
+struct RenderOptions {
+  // Frames, those of the prompts included, that segments rendered together may have in all; more
+  // than one segment is taken only within them. 0: one segment at a time, in the order of their
+  // coming. Else first segments of a text, for which somebody waits, go before others and without
+  // them.
+  int64_t frames_together = 0;
+  int sample_rate_hz = 22050;
+};
+
+// Note [Rendering together]: the flow of one segment does not fill a large GPU. What waits when the
+// thread becomes free is therefore solved in one call; each segment is vocoded and delivered by
+// itself. What a segment sounds like does not depend on its company.
+//
+// Thread-safety: safe. Every job that it was given ends with its sound or its own Error.
+class RenderThread {
+ public:
+  // `enter`: called first on the thread; what it returns lives as long as the thread. `make`: makes
+  // the renderer, on the thread. When one of them throws, all jobs end with that Error.
+  RenderThread(std::function<std::shared_ptr<void>()> enter,
+               std::function<std::unique_ptr<Renderer>()> make, const RenderOptions& options);
+  ~RenderThread();  // as close()
+
+  void push(DecodedSegment segment);
+  // Finishes what it was given and ends the thread. Call it once nothing is pushed any more.
+  void close();
+
+ private:
+  struct Prepared;
+
+  void run();
+  std::vector<DecodedSegment> take();
+  void render(std::vector<DecodedSegment> group);
+  std::vector<Prepared> prepare(std::vector<DecodedSegment> group);
+  void solve(std::vector<Prepared>* group);
+  void finish(Prepared segment);
+
+  const std::function<std::shared_ptr<void>()> enter_;
+  const std::function<std::unique_ptr<Renderer>()> make_;
+  const RenderOptions options_;
+  std::unique_ptr<Renderer> renderer_;  // used by the thread, destroyed by the owner
+  std::mutex mutex_;                    // guards waiting_ and closed_
+  std::condition_variable wake_;
+  std::deque<DecodedSegment> waiting_;
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace indextts2

@@ -1,0 +1,77 @@
+// Codes to sound: latent pass, flow, vocoder.
+#include "stages/renderer.h"
+
+#include <utility>
+
+#include "core/random.h"
+#include "ops/host_tensor.h"
+
+namespace indextts2 {
+namespace {
+
+// The start of the flow [1, bands, frames], from the segment's own stream. The share of the prompt
+// is not used and therefore left at zero.
+at::Tensor draw_noise(const SynthesisRequest& request, int64_t bands, int64_t prompt,
+                      int64_t frames) {
+  std::vector<float> noise(static_cast<size_t>(bands * frames));
+  const RandomStream stream{request.seed, static_cast<uint32_t>(request.segment.index),
+                            RandomPurpose::kFlowNoise};
+  for (int64_t band = 0; band < bands; ++band) {
+    const int64_t first = band * frames + prompt;
+    fill_normal(stream, static_cast<uint64_t>(first), noise.data() + first,
+                static_cast<size_t>(frames - prompt));
+  }
+  return host_tensor(noise, {1, bands, frames});
+}
+
+}  // namespace
+
+Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<StageClock> clock,
+                   std::string device)
+    : model_(std::move(model)),
+      clock_(std::move(clock)),
+      device_(std::move(device)),
+      solver_(model_->networks->flow_solver()),
+      decoder_(model_->networks->wave_decoder()) {}
+
+int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
+  return request.voice->ref_mel.size(2) + mel_frames(static_cast<int64_t>(num_codes));
+}
+
+FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {
+  const MelPrompt prompt{request.voice->ref_mel, request.voice->prompt_condition,
+                         request.voice->style};
+  Codes codes;
+  {
+    const StageTimer timer(*clock_, "latent");
+    codes = with_latent(*model_->gpt, decoded);
+  }
+  const StageTimer timer(*clock_, "flow");
+  FlowOptions options;
+  options.steps = request.diffusion_steps;
+  options.guidance = request.guidance;
+  const at::Tensor noise = request.recorded_noise.defined()
+                               ? request.recorded_noise
+                               : draw_noise(request, model_->mel.mel_bands(), prompt.mel.size(2),
+                                            frames(request, codes.codes.size()));
+  const at::Tensor ids = host_tensor(codes.codes, {1, static_cast<int64_t>(codes.codes.size())});
+  return model_->mel.flow_job(ids, codes.latent, prompt, noise, options);
+}
+
+std::vector<at::Tensor> Renderer::solve(const std::vector<FlowJob>& jobs, const StopToken& stop) {
+  const StageTimer timer(*clock_, "flow");
+  std::vector<at::Tensor> mels = solver_->solve(jobs, stop);
+  if (!mels.empty()) wait_for_stream(mels.front().device());  // so that stages can be told apart
+  return mels;
+}
+
+Sound Renderer::vocode(const at::Tensor& mel, bool capped, const StopToken& stop) {
+  const StageTimer timer(*clock_, "vocoder");
+  Sound sound;
+  sound.samples = model_->vocoder.decode(mel, *decoder_, stop);
+  sound.capped = capped;
+  sound.device = device_;
+  return sound;
+}
+
+}  // namespace indextts2

@@ -1,0 +1,42 @@
+// Codes to sound: what a replica does with a decoded segment.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/stop_token.h"
+#include "stages/backend.h"
+#include "stages/code_generator.h"
+#include "stages/speech_model.h"
+#include "stages/stage_clock.h"
+#include "stages/synthesis_job.h"
+
+namespace indextts2 {
+
+// Thread-safety: one thread, whose device and stream are used.
+class Renderer {
+ public:
+  // `device`: what Sound::device says.
+  Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<StageClock> clock,
+           std::string device);
+
+  // Frames that the flow has to go through for a segment of so many codes, its prompt included.
+  static int64_t frames(const SynthesisRequest& request, size_t num_codes);
+
+  // The three steps of a segment; the second may take several together. Throw Error{kSynthesis,
+  // kCancelled}.
+  FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const;
+  std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop);
+  Sound vocode(const at::Tensor& mel, bool capped, const StopToken& stop);
+
+ private:
+  const std::shared_ptr<const SpeechModel> model_;
+  const std::shared_ptr<StageClock> clock_;
+  const std::string device_;
+  const std::unique_ptr<FlowSolver> solver_;
+  const std::unique_ptr<WaveDecoder> decoder_;
+};
+
+}  // namespace indextts2

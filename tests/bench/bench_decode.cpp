@@ -1,0 +1,195 @@
+// Decoding of speech codes on a CUDA device: official sizes, random weights, the stop code
+// suppressed.
+//
+// usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
+#include <cuda_runtime_api.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "cuda/decode_batch.h"
+#include "device_timer.h"
+#include "support/random_gpt.h"
+#include "unit/cuda/cuda_torch.h"
+
+namespace indextts2 {
+namespace {
+
+constexpr int kPrefix = 160, kWarmUps = 2;
+
+struct Arguments {
+  at::ScalarType type = at::kBFloat16;
+  int codes = 500, repeat = 5, segments = 0;  // 0: 1, 2, 4, ... 32
+  bool profile = false;
+};
+
+struct Figures {
+  std::vector<double> values;
+  void print(const char* what, const char* unit) {
+    std::sort(values.begin(), values.end());
+    std::printf("  %-34s %8.4f [%.4f-%.4f] %s\n", what, values[values.size() / 2], values.front(),
+                values.back(), unit);
+  }
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return t.tv_sec + 1e-6 * t.tv_usec; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+DecodeJob job(const UnifiedVoice& model, const at::Tensor& rows, int number, int codes) {
+  DecodeJob out;
+  out.conditioning = rows;
+  out.text_ids = {2, 3, 4, 5};
+  out.random = {static_cast<uint64_t>(number), 0, RandomPurpose::kCodes};
+  out.options.max_codes = codes;
+  out.options.vocabulary = model.vocabulary();
+  out.options.start_token = model.config().start_mel_token;
+  out.options.stop_token = model.config().stop_mel_token;
+  return out;
+}
+
+struct Bench {
+  const Arguments& arguments;
+  std::shared_ptr<const UnifiedVoice> model;
+  at::Tensor rows;  // of conditioning: with four ids, their start and stop and the start code 160
+  CudaDecodeBatch batch;
+  int number = 0;
+
+  void admit(int segments, int codes, Figures* admission) {
+    for (int i = 0; i < segments; ++i) {
+      const double begin = now();
+      batch.admit(job(*model, rows, ++number, codes));
+      cuda_check(cudaStreamSynchronize(batch.stream()), "waiting for an admission");
+      if (admission != nullptr) admission->values.push_back(1e3 * (now() - begin));
+    }
+  }
+
+  void run(int segments) {
+    Figures step, cores, admission;
+    for (int repeat = -kWarmUps; repeat < arguments.repeat; ++repeat) {
+      admit(segments, arguments.codes, repeat < 0 ? nullptr : &admission);
+      const double begin = now(), used = processor_seconds();
+      const auto running = [&] {
+        for (int slot = 0; slot < segments; ++slot) {
+          if (!batch.finished(slot)) return true;
+        }
+        return false;
+      };
+      while (running()) batch.step();
+      const double seconds = now() - begin;
+      size_t codes = 0;
+      const double busy = processor_seconds() - used;
+      for (int slot = 0; slot < segments; ++slot) codes += batch.release(slot).codes.size();
+      if (codes != static_cast<size_t>(segments) * arguments.codes) {
+        std::printf("  a segment ended early: %zu codes\n", codes);
+      }
+      if (repeat < 0) continue;
+      step.values.push_back(1e3 * seconds / (arguments.codes - 1));
+      cores.values.push_back(busy / seconds);
+    }
+    std::printf("%d segments, prefix %d, %d codes each\n", segments, kPrefix, arguments.codes);
+    step.print("step", "ms");
+    admission.print("admission of one", "ms");
+    cores.print("host", "cores");
+  }
+
+  // Each part alone, in the middle of the segments.
+  void profile(int segments) {
+    admit(segments, arguments.codes, nullptr);
+    for (int i = 0; i < arguments.codes / 2; ++i) batch.step();
+    const char* const names[] = {"work list", "networks", "attention, all layers", "scores",
+                                 "choice, beams moved"};
+    std::printf("%d segments: parts of a step at code %d\n", segments, arguments.codes / 2);
+    cuda_check(cudaStreamSynchronize(batch.stream()), "decoding");
+    for (int part = 0; part < DecodeStep::kParts; ++part) {
+      const DeviceTime time = time_graph(
+          [&](cudaStream_t on) {
+            batch.parts().run_part(static_cast<DecodeStep::Part>(part), batch.running_bucket(), on);
+          },
+          arguments.repeat);
+      std::printf("  %-34s %8.4f [%.4f-%.4f] ms\n", names[part], time.median, time.least,
+                  time.most);
+    }
+    for (int slot = 0; slot < segments; ++slot) batch.release(slot);
+  }
+};
+
+bool parse(int argc, char** argv, Arguments* arguments) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool number = i + 1 < argc;
+    if (word == "--fp32") {
+      arguments->type = at::kFloat;
+    } else if (word == "--fp16") {
+      arguments->type = at::kHalf;
+    } else if (word == "--profile") {
+      arguments->profile = true;
+    } else if (word == "--codes" && number) {
+      arguments->codes = std::atoi(argv[++i]);
+    } else if (word == "--repeat" && number) {
+      arguments->repeat = std::atoi(argv[++i]);
+    } else if (word == "--segments" && number) {
+      arguments->segments = std::atoi(argv[++i]);
+    } else {
+      return false;
+    }
+  }
+  return arguments->codes > 1 && arguments->repeat > 0;
+}
+
+int bench(const Arguments& arguments) {
+  if (!have_cuda_torch()) return 0;
+  WeightsOptions options;
+  options.device = at::Device(at::kCUDA, 0);
+  options.dtype = arguments.type;
+  const RandomGptSizes sizes;
+  const auto model = random_gpt(sizes, options, at::kBFloat16, 3);
+  model->mel_head().bias.select(0, model->config().stop_mel_token).fill_(-1e4f);
+  uint64_t state = 7;
+  const at::Tensor rows = random_weights({1, kPrefix - 7, sizes.width}, 0, 1, at::kBFloat16, &state)
+                              .to(options.device, options.dtype);
+  std::vector<int> counts = {1, 2, 4, 8, 16, 32};
+  if (arguments.segments > 0) counts = {arguments.segments};
+  const double begin = now();
+  Bench all{arguments, model, rows, CudaDecodeBatch(model, std::max(32, counts.back()))};
+  std::printf("batch made in %.3f s\n", now() - begin);
+  for (const int segments : counts) {
+    if (arguments.profile) {
+      all.profile(segments);
+    } else {
+      all.run(segments);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace indextts2
+
+int main(int argc, char** argv) {
+  indextts2::Arguments arguments;
+  if (!indextts2::parse(argc, argv, &arguments)) {
+    std::fprintf(stderr,
+                 "usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] "
+                 "[--profile]\n");
+    return 2;
+  }
+  try {
+    return indextts2::bench(arguments);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

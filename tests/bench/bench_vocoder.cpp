@@ -1,0 +1,152 @@
+// The vocoder on CUDA at official sizes with random weights: time per length, per kind of kernel,
+// and its distance from LibTorch in float32.
+// usage: bench_vocoder [FRAMES [SIDE_BY_SIDE]] (861 frames are 10 s; stages of at most SIDE_BY_SIDE
+// frames run their residual blocks side by side)
+#include <ATen/Context.h>
+#include <ATen/ops/randn.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/cuda_check.h"
+#include "cuda/wave_decoder.h"
+#include "support/random_vocoder.h"
+#include "unit/cuda/cuda_torch.h"
+
+namespace indextts2 {
+namespace {
+
+constexpr int kWarmups = 2, kRepeats = 9;
+
+struct Times {
+  double median, least, most;
+};
+
+Times in_order(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+// Milliseconds from the call to the end of its work on the device.
+Times measure(const std::function<void()>& work) {
+  std::vector<double> times;
+  for (int i = 0; i < kWarmups + kRepeats; ++i) {
+    cuda_check(cudaDeviceSynchronize(), "waiting");
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    cuda_check(cudaDeviceSynchronize(), "waiting");
+    const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+    if (i >= kWarmups) times.push_back(time.count());
+  }
+  return in_order(times);
+}
+
+void print(const std::string& what, const Times& times) {
+  std::printf("%-44s %8.3f ms [%.3f - %.3f], n = %d\n", what.c_str(), times.median, times.least,
+              times.most, kRepeats);
+}
+
+double snr_db(const at::Tensor& got, const at::Tensor& want) {
+  const at::Tensor exact = want.to(at::kDouble);
+  const double error = got.to(at::kDouble).sub(exact).square().sum().item<double>();
+  return 10 * std::log10(exact.square().sum().item<double>() / error);
+}
+
+// One decoding with an event behind every launch.
+void print_kernels(CudaWaveDecoder& decoder, const at::Tensor& mel) {
+  struct Row {
+    int launches = 0;
+    double ms = 0, operations = 0, bytes = 0;
+  };
+  std::vector<std::pair<WaveLaunch, cudaEvent_t>> launches;
+  const auto mark = [&](const WaveLaunch& launch) {
+    cudaEvent_t event = nullptr;
+    cuda_check(cudaEventCreate(&event), "an event");
+    cuda_check(cudaEventRecord(event, nullptr), "an event");
+    launches.emplace_back(launch, event);
+  };
+  decoder.set_trace(mark);
+  mark({"start", 0, 0, 0});
+  decoder.decode(mel, StopToken());
+  decoder.set_trace({});
+  cuda_check(cudaDeviceSynchronize(), "waiting");
+  std::map<std::string, Row> rows;
+  for (size_t i = 1; i < launches.size(); ++i) {
+    const WaveLaunch& launch = launches[i].first;
+    float ms = 0;
+    cuda_check(cudaEventElapsedTime(&ms, launches[i - 1].second, launches[i].second), "a time");
+    char channels[16];
+    std::snprintf(channels, sizeof channels, " %4d", static_cast<int>(launch.channels));
+    for (const std::string& name :
+         {launch.kind + std::string(channels), std::string(launch.kind), std::string("~ all")}) {
+      Row& row = rows[name];
+      row.launches += 1;
+      row.ms += ms;
+      row.operations += launch.operations;
+      row.bytes += launch.bytes;
+    }
+  }
+  std::printf("%-12s %8s %9s %9s %9s\n", "kernel", "launches", "ms", "TFLOP/s", "GB/s");
+  for (const auto& [name, row] : rows) {
+    std::printf("%-12s %8d %9.3f %9.1f %9.0f\n", name.c_str(), row.launches, row.ms,
+                row.operations / row.ms * 1e-9, row.bytes / row.ms * 1e-6);
+  }
+  for (const auto& launch : launches) cudaEventDestroy(launch.second);
+}
+
+void run(int64_t frames, WavePlan plan) {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::manual_seed(1);
+  cudaDeviceProp device{};
+  cuda_check(cudaGetDeviceProperties(&device, 0), "asking for the device");
+  std::printf("%s, %d frames, %.2f s\n", device.name, static_cast<int>(frames),
+              static_cast<double>(frames) * 256 / 22050);
+  const BigVgan network = RandomVocoder(official_bigvgan()).on(at::Device(at::kCUDA, 0));
+  const at::Tensor mel = at::randn({1, 80, frames}).to(at::kCUDA);
+  const at::Tensor want = network(mel, StopToken()).flatten();
+  std::printf("samples: root mean square %.3f, beyond 0.999: %.4f of all\n",
+              std::sqrt(want.square().mean().item<double>()),
+              want.abs().gt(0.999).to(at::kFloat).mean().item<double>());
+  print("LibTorch, float32", measure([&] { network(mel, StopToken()); }));
+  for (const WaveType type : {WaveType::kHalf, WaveType::kFloat}) {
+    const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
+    const auto packed = std::make_shared<PackedVocoder>(network, type);
+    CudaWaveDecoder decoder(packed, plan);
+    const at::Tensor got = decoder.decode(mel, StopToken());
+    std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
+    print(name, measure([&] { decoder.decode(mel, StopToken()); }));
+    const std::vector<int64_t> lengths = {1, 50, frames / 2, frames, 2 * frames};
+    for (const int64_t limit : {int64_t{0}, int64_t{10000}, int64_t{40000}}) {
+      CudaWaveDecoder other(packed, WavePlan{limit});
+      print(name + ", side by side up to " + std::to_string(limit),
+            measure([&] { other.decode(mel, StopToken()); }));
+    }
+    for (const int64_t length : lengths) {
+      const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
+      print(name + ", " + std::to_string(length) + " frames",
+            measure([&] { decoder.decode(part, StopToken()); }));
+    }
+    print_kernels(decoder, mel);
+  }
+}
+
+}  // namespace
+}  // namespace indextts2
+
+int main(int argc, char** argv) {
+  if (!indextts2::have_cuda_torch()) return 0;
+  indextts2::WavePlan plan;
+  if (argc > 2) plan.side_by_side = std::atoll(argv[2]);
+  indextts2::run(argc > 1 ? std::atoll(argv[1]) : 861, plan);
+  return 0;
+}

@@ -1,0 +1,167 @@
+// Attention of ragged rows against a host loop in float64, and its independence of the neighbours.
+#include "cuda/kernels/flow_attention.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "device_buffer.h"
+#include "flow_values.h"
+
+namespace indextts2 {
+namespace {
+
+// A stream of `keys` rows whose last `queries` are attended from.
+struct Stream {
+  int row, keys, queries, out_row;
+};
+
+std::vector<AttentionTile> tiles_of(const std::vector<Stream>& streams) {
+  std::vector<AttentionTile> tiles;
+  for (const Stream& s : streams) {
+    for (int i = 0; i < s.queries; i += kAttentionRows) {
+      tiles.push_back({s.row + s.keys - s.queries + i, std::min(kAttentionRows, s.queries - i),
+                       s.row, s.keys, s.out_row + i});
+    }
+  }
+  return tiles;
+}
+
+struct Setup {
+  int rows, out_rows, heads, head_size;
+  std::vector<Stream> streams;
+};
+
+template <typename T>
+std::vector<T> attend(const Setup& setup, const std::vector<T>& qkv) {
+  const std::vector<AttentionTile> tiles = tiles_of(setup.streams);
+  DeviceBuffer<T> from(qkv);
+  DeviceBuffer<T> out(static_cast<size_t>(setup.out_rows * setup.heads * setup.head_size));
+  DeviceBuffer<AttentionTile> table(tiles);
+  DeviceBuffer<int32_t> count(std::vector<int32_t>{static_cast<int32_t>(tiles.size())});
+  AttentionCall call;
+  call.type = flow_type_of(T());
+  call.qkv = from.data();
+  call.out = out.data();
+  call.tiles = table.data();
+  call.tile_count = count.data();
+  call.max_tiles = static_cast<int>(tiles.size()) + 3;  // some do nothing
+  call.heads = setup.heads;
+  call.head_size = setup.head_size;
+  check(attend_streams(call, nullptr));
+  check(cudaDeviceSynchronize());
+  return out.host();
+}
+
+// The result of one query and head.
+template <typename T>
+std::vector<double> expected(const Setup& setup, const std::vector<T>& qkv, const Stream& stream,
+                             int query, int head) {
+  const int width = setup.heads * setup.head_size;
+  const auto at = [&](int row, int part, int i) {
+    return static_cast<double>(static_cast<float>(
+        qkv[static_cast<size_t>((row * 3 + part) * width + head * setup.head_size + i)]));
+  };
+  std::vector<double> weights;
+  double sum = 0.0;
+  const int row = stream.row + stream.keys - stream.queries + query;
+  for (int key = 0; key < stream.keys; ++key) {
+    double score = 0.0;
+    for (int i = 0; i < setup.head_size; ++i) score += at(row, 0, i) * at(stream.row + key, 1, i);
+    weights.push_back(std::exp(score / std::sqrt(static_cast<double>(setup.head_size))));
+    sum += weights.back();
+  }
+  std::vector<double> result(static_cast<size_t>(setup.head_size));
+  for (int key = 0; key < stream.keys; ++key) {
+    for (int i = 0; i < setup.head_size; ++i) {
+      result[static_cast<size_t>(i)] +=
+          weights[static_cast<size_t>(key)] / sum * at(stream.row + key, 2, i);
+    }
+  }
+  return result;
+}
+
+template <typename T>
+void expect_right(const Setup& setup, double bound) {
+  const int width = setup.heads * setup.head_size;
+  // Padding rows hold NaN: they must reach nobody.
+  std::vector<T> qkv(static_cast<size_t>(setup.rows * 3 * width), T(NAN));
+  const std::vector<T> values = random_values<T>(qkv.size(), 1.0f, 7);
+  for (const Stream& s : setup.streams) {
+    std::copy(values.begin() + s.row * 3 * width, values.begin() + (s.row + s.keys) * 3 * width,
+              qkv.begin() + s.row * 3 * width);
+  }
+  const std::vector<T> got = attend(setup, qkv);
+  for (const Stream& s : setup.streams) {
+    for (int query = 0; query < s.queries; ++query) {
+      for (int head = 0; head < setup.heads; ++head) {
+        const std::vector<double> want = expected(setup, qkv, s, query, head);
+        for (int i = 0; i < setup.head_size; ++i) {
+          const auto at =
+              static_cast<size_t>((s.out_row + query) * width + head * setup.head_size + i);
+          ASSERT_NEAR(static_cast<double>(static_cast<float>(got[at])),
+                      want[static_cast<size_t>(i)], bound)
+              << "stream at row " << s.row << ", query " << query << ", head " << head;
+        }
+      }
+    }
+  }
+}
+
+Setup ragged(int head_size) {
+  // A single key, less than a tile, one more than a tile, pruned queries, several query tiles.
+  return {
+      1200,
+      700,
+      3,
+      head_size,
+      {{0, 1, 1, 0}, {1, 40, 40, 1}, {50, 65, 9, 41}, {115, 128, 97, 50}, {300, 449, 449, 150}}};
+}
+
+TEST(FlowAttention, FloatIsThatOfTheHost) {
+  if (!have_device()) return;
+  expect_right<float>(ragged(64), 1e-5);
+  expect_right<float>(ragged(32), 1e-5);
+}
+
+TEST(FlowAttention, BFloat16IsNearTheHost) {
+  if (!have_device()) return;
+  expect_right<__nv_bfloat16>(ragged(64), 0.03);
+  expect_right<__nv_bfloat16>(ragged(32), 0.03);
+}
+
+TEST(FlowAttention, HalfIsNearTheHost) {
+  if (!have_device()) return;
+  expect_right<__half>(ragged(64), 0.005);
+  expect_right<__half>(ragged(32), 0.005);
+}
+
+// The same stream alone at row 0 and as the third of several gives the same bits.
+template <typename T>
+void expect_same_bits_elsewhere() {
+  const int heads = 8, head_size = 64, width = heads * head_size, keys = 333, queries = 222;
+  const std::vector<T> stream = random_values<T>(static_cast<size_t>(keys * 3 * width), 2.0f, 3);
+  std::vector<T> packed = random_values<T>(static_cast<size_t>(1000 * 3 * width), 2.0f, 4);
+  const int row = 517, out_row = 411;
+  std::copy(stream.begin(), stream.end(), packed.begin() + row * 3 * width);
+  const std::vector<T> alone =
+      attend(Setup{keys, queries, heads, head_size, {{0, keys, queries, 0}}}, stream);
+  const std::vector<T> beside =
+      attend(Setup{1000,
+                   out_row + queries,
+                   heads,
+                   head_size,
+                   {{0, 400, 311, 0}, {400, 117, 100, 311}, {row, keys, queries, out_row}}},
+             packed);
+  EXPECT_EQ(std::memcmp(alone.data(), beside.data() + out_row * width, alone.size() * sizeof(T)),
+            0);
+}
+
+TEST(FlowAttention, NeighboursChangeNoBit) {
+  if (!have_device()) return;
+  expect_same_bits_elsewhere<float>();
+  expect_same_bits_elsewhere<__nv_bfloat16>();
+  expect_same_bits_elsewhere<__half>();
+}
+
+}  // namespace
+}  // namespace indextts2

@@ -1,0 +1,82 @@
+// Tables of packed flows: every frame has its row, every query its tile.
+#include "cuda/flow_layout.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace indextts2 {
+namespace {
+
+const std::vector<FlowSegment> kSegments = {
+    {205, 114, 75, 0.7f}, {10, 0, 9, 0.0f}, {501, 285, 200, 1.3f}};
+
+TEST(FlowLayout, FramesOfAStreamLieOneBehindTheOther) {
+  const FlowLayout layout(kSegments);
+  EXPECT_EQ(layout.rows % FlowLayout::kRowStep, 0);
+  EXPECT_EQ(static_cast<size_t>(layout.rows), layout.positions.size());
+  EXPECT_EQ(layout.segment_row, (std::vector<int32_t>{0, 410, 420}));
+  EXPECT_EQ(layout.segment_state, (std::vector<int32_t>{0, 75, 84}));
+  EXPECT_EQ(layout.positions[204], 204);
+  EXPECT_EQ(layout.positions[205], 0);
+  EXPECT_EQ(layout.positions[410], 0);
+  EXPECT_EQ(layout.positions[420 + 501], 0);
+  EXPECT_EQ(layout.positions[420 + 1001], 500);
+}
+
+TEST(FlowLayout, HeadHoldsTheLastFrames) {
+  const FlowLayout layout(kSegments);
+  EXPECT_EQ(layout.head_rows % FlowLayout::kRowStep, 0);
+  ASSERT_EQ(static_cast<size_t>(layout.head_rows), layout.places.size());
+  EXPECT_EQ(layout.places[0].trunk, 114);
+  EXPECT_EQ(layout.places[91].begin, 91);
+  EXPECT_EQ(layout.places[91].count, 91);
+  EXPECT_EQ(layout.places[91].trunk, 205 + 114);
+  EXPECT_EQ(layout.places[182].count, 10);
+  EXPECT_EQ(layout.places[192].trunk, 420 + 285);
+  EXPECT_EQ(layout.places[192 + 2 * 216].count, 0);
+}
+
+TEST(FlowLayout, StateKnowsItsRowsInBothBranches) {
+  const FlowLayout layout(kSegments);
+  ASSERT_EQ(layout.state.size(), 284u);
+  for (const FlowStateRow& row : layout.state) {
+    for (int branch = 0; branch < 2; ++branch) {
+      if (row.guidance == 0 && branch == 1) {
+        EXPECT_EQ(row.trunk[1], -1);
+        EXPECT_EQ(row.head[1], -1);
+        continue;
+      }
+      EXPECT_EQ(layout.places[static_cast<size_t>(row.head[branch])].trunk, row.trunk[branch]);
+    }
+  }
+  EXPECT_EQ(layout.state.back().trunk[1], 420 + 1001);
+  EXPECT_EQ(layout.state.front().trunk[0], 130);
+}
+
+TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
+  const FlowLayout layout(kSegments);
+  for (const bool head : {false, true}) {
+    const auto& tiles = head ? layout.head_tiles : layout.tiles;
+    EXPECT_LE(static_cast<int32_t>(tiles.size()), head ? layout.max_head_tiles : layout.max_tiles);
+    std::set<int32_t> results;
+    for (const AttentionTile& tile : tiles) {
+      ASSERT_GT(tile.queries, 0);
+      ASSERT_LE(tile.queries, kAttentionRows);
+      EXPECT_GE(tile.query_row, tile.key_row);
+      EXPECT_LE(tile.query_row + tile.queries, tile.key_row + tile.keys);
+      for (int32_t i = 0; i < tile.queries; ++i) {
+        EXPECT_TRUE(results.insert(tile.out_row + i).second);
+        if (head) {
+          EXPECT_EQ(layout.places[static_cast<size_t>(tile.out_row + i)].trunk, tile.query_row + i);
+        } else {
+          EXPECT_EQ(tile.out_row, tile.query_row);
+        }
+      }
+    }
+    EXPECT_EQ(results.size(), head ? 624u : 1422u);
+  }
+}
+
+}  // namespace
+}  // namespace indextts2

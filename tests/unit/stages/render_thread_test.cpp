@@ -1,0 +1,201 @@
+// Which segments are rendered together, and that none of them notices the others.
+#include "stages/render_thread.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <utility>
+
+#include "short_request.h"
+#include "stages/torch_networks.h"
+#include "weights/model_files.h"
+
+namespace indextts2 {
+namespace {
+
+// LibTorch's networks, with a note of how many jobs each solve() was given.
+class NotingNetworks : public DeviceNetworks {
+ public:
+  class Solver : public TorchFlowSolver {
+   public:
+    Solver(std::shared_ptr<const FlowMatching> flow, std::vector<size_t>* solved)
+        : TorchFlowSolver(std::move(flow)), solved_(solved) {}
+    std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs,
+                                  const StopToken& stop) override {
+      solved_->push_back(jobs.size());
+      return TorchFlowSolver::solve(jobs, stop);
+    }
+
+   private:
+    std::vector<size_t>* const solved_;
+  };
+
+  NotingNetworks(const NetworkModules& modules, std::vector<size_t>* solved)
+      : modules_(modules), on_torch_(modules), solved_(solved) {}
+  std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override {
+    return on_torch_.decode_batch(capacity);
+  }
+  std::unique_ptr<FlowSolver> flow_solver() const override {
+    return std::make_unique<Solver>(modules_.flow, solved_);
+  }
+  std::unique_ptr<WaveDecoder> wave_decoder() const override { return on_torch_.wave_decoder(); }
+
+ private:
+  const NetworkModules modules_;
+  const TorchNetworks on_torch_;
+  std::vector<size_t>* const solved_;
+};
+
+class NotingBackend : public DeviceBackend {
+ public:
+  std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const override {
+    return std::make_shared<const NotingNetworks>(modules, &solved);
+  }
+  mutable std::vector<size_t> solved;
+};
+
+class RenderThreadTest : public testing::Test {
+ protected:
+  struct Ended {
+    std::vector<float> samples;
+    std::exception_ptr error;
+  };
+
+  RenderThreadTest()
+      : files_(find_model_files(INDEXTTS2_COMPACT_MODEL, /*hub_cache=*/"")),
+        config_(read_model_config(files_)),
+        model_(std::make_shared<const SpeechModel>(ModelCheckpoints(files_), config_,
+                                                   WeightsOptions{}, &backend_)) {}
+
+  DecodedSegment segment(int index, int64_t steps = 1) {
+    SynthesisRequest request = short_request(config_);
+    request.segment.index = index;
+    request.diffusion_steps = steps;
+    DecodedCodes codes;
+    codes.codes.assign(static_cast<size_t>(10 + index), 7);
+    codes.conditioning = StreamHandover(
+        model_->gpt->conditioning(request.voice->speaker_latents, request.voice->own_emovec));
+    codes.text_ids = request.segment.ids;
+    const auto job = std::make_shared<SynthesisJob>(
+        std::move(request), stops_[index].token(), /*cost=*/1,
+        [this, index](Sound sound, std::exception_ptr error) {
+          std::lock_guard<std::mutex> lock(mutex_);
+          order_.push_back(index);
+          ended_[index] = {std::move(sound.samples), std::move(error)};
+        });
+    return {job, std::move(codes), 0};
+  }
+
+  // Renders what waits before the thread starts to work.
+  void render(std::vector<DecodedSegment> segments, int64_t frames_together) {
+    backend_.solved.clear();
+    order_.clear();
+    ended_.clear();
+    std::promise<void> start;
+    RenderOptions options;
+    options.frames_together = frames_together;
+    RenderThread thread(
+        [&]() -> std::shared_ptr<void> {
+          start.get_future().wait();
+          return nullptr;
+        },
+        [this] {
+          return std::make_unique<Renderer>(model_, std::make_shared<StageClock>(), "here");
+        },
+        options);
+    for (DecodedSegment& segment : segments) thread.push(std::move(segment));
+    start.set_value();
+    thread.close();
+  }
+  std::vector<DecodedSegment> segments(const std::vector<int>& indices) {
+    std::vector<DecodedSegment> made;
+    for (const int index : indices) made.push_back(segment(index));
+    return made;
+  }
+  ErrorCode code_of(int index) const {
+    try {
+      if (ended_.at(index).error) std::rethrow_exception(ended_.at(index).error);
+    } catch (const Error& error) {
+      return error.code;
+    }
+    ADD_FAILURE() << "segment " << index << " has a sound";
+    return ErrorCode::kInternal;
+  }
+
+  static constexpr int64_t kMany = 1 << 20;
+
+  const ModelFiles files_;
+  const ModelConfig config_;
+  const NotingBackend backend_;
+  const std::shared_ptr<const SpeechModel> model_;
+  std::map<int, StopSource> stops_;
+  std::mutex mutex_;  // guards order_ and ended_ while the thread works
+  std::vector<int> order_;
+  std::map<int, Ended> ended_;
+};
+
+using Sizes = std::vector<size_t>;
+using Order = std::vector<int>;
+
+TEST_F(RenderThreadTest, TakesOneAfterTheOtherWhereNothingIsGainedByMore) {
+  render(segments({2, 0, 1}), /*frames_together=*/0);
+  EXPECT_EQ(backend_.solved, Sizes({1, 1, 1}));
+  EXPECT_EQ(order_, Order({2, 0, 1}));
+}
+
+TEST_F(RenderThreadTest, TakesWhatWaitsTogetherAndFirstSegmentsBefore) {
+  render(segments({1, 2, 0, 3}), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({1, 3}));
+  EXPECT_EQ(order_, Order({0, 1, 2, 3}));
+}
+
+TEST_F(RenderThreadTest, TakesSeveralFirstSegmentsTogether) {
+  render(segments({1, 0, 0, 2}), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({2, 2}));
+  EXPECT_EQ(order_, Order({0, 0, 1, 2}));
+}
+
+TEST_F(RenderThreadTest, TakesNoMoreFramesThanItMay) {
+  const auto frames = [](int index) { return 32 + mel_frames(10 + index); };
+  render(segments({1, 2, 3}), frames(1) + frames(2));
+  EXPECT_EQ(backend_.solved, Sizes({2, 1}));
+  render(segments({1, 2, 3}), frames(1) + frames(2) - 1);
+  EXPECT_EQ(backend_.solved, Sizes({1, 1, 1}));
+  render(segments({1, 2}), /*frames_together=*/1);  // one is always taken
+  EXPECT_EQ(backend_.solved, Sizes({1, 1}));
+}
+
+TEST_F(RenderThreadTest, CompanyDoesNotChangeTheSound) {
+  render(segments({1, 2, 3}), 0);
+  const std::map<int, Ended> alone = ended_;
+  render(segments({1, 2, 3}), kMany);
+  for (const int index : {1, 2, 3}) {
+    EXPECT_FALSE(ended_.at(index).samples.empty());
+    EXPECT_EQ(ended_.at(index).samples, alone.at(index).samples) << index;
+  }
+}
+
+TEST_F(RenderThreadTest, AFailureIsTheSegmentsOwn) {
+  std::vector<DecodedSegment> group = segments({1});
+  group.push_back(segment(2, /*steps=*/0));
+  group.push_back(segment(3));
+  render(std::move(group), kMany);
+  EXPECT_EQ(backend_.solved.front(), 3u);
+  EXPECT_EQ(code_of(2), ErrorCode::kSettings);
+  EXPECT_FALSE(ended_.at(1).samples.empty());
+  EXPECT_FALSE(ended_.at(3).samples.empty());
+}
+
+TEST_F(RenderThreadTest, ACancelledSegmentIsNotRendered) {
+  std::vector<DecodedSegment> group = segments({1, 2, 3});
+  stops_[2].request_stop();
+  render(std::move(group), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({2}));
+  EXPECT_EQ(code_of(2), ErrorCode::kCancelled);
+  EXPECT_FALSE(ended_.at(1).samples.empty());
+  EXPECT_FALSE(ended_.at(3).samples.empty());
+}
+
+}  // namespace
+}  // namespace indextts2
