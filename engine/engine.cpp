@@ -11,9 +11,12 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "device_loads.h"
 #include "loaded_model.h"
+#include "model_stats.h"
 #include "pool/device.h"
 #include "session.h"
+#include "session/speech_order.h"
 #include "shared_loads.h"
 #include "stages/failure.h"
 #include "voice_cache.h"
@@ -129,13 +132,18 @@ SynthesisRequest settle(const SpeechRequest& speech, const LoadedModel& model) {
 class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEngine> {
  public:
   LoadedEngine(std::shared_ptr<LoadedModel> model, EngineOptions options)
-      : model_(std::move(model)), options_(std::move(options)), voices_(kVoiceCacheBytes) {}
+      : model_(std::move(model)), options_(std::move(options)), voices_(kVoiceCacheBytes) {
+    if (options_.device_event) listener_ = model_->events->add(options_.device_event);
+  }
+  ~LoadedEngine() override { model_->events->remove(listener_); }
 
   std::shared_ptr<const Voice> load_voice(const VoiceOptions& options) override {
     return load_voice(options, StopToken());
   }
   std::unique_ptr<Session> open_session(const SessionOptions& options) override;
-  Stats stats() const override;
+  void load_device(const std::string& word, const DeviceLoadOptions& options) override;
+  void unload_device(const std::string& id) override;
+  Stats stats() const override { return stats_of(*model_); }
   ModelInfo model() const override { return model_->info; }
 
  private:
@@ -144,12 +152,14 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
                                       const Tell& tell) const;
   std::unique_ptr<SegmentReader> open_reader(std::string text, const SpeakOptions& options) const;
   void submit(const SpeechRequest& speech, const SpeechDone& done) const;
+  std::vector<std::string> living_devices() const;
   void log(LogLevel level, const std::string& message) const {
     if (options_.log) options_.log(level, message);
   }
 
   const std::shared_ptr<LoadedModel> model_;
   const EngineOptions options_;
+  int listener_ = 0;
   VoiceCache voices_;
   SharedLoads<const Voice> voice_loads_;
 };
@@ -206,7 +216,8 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
         result->over = true;
         result->changed.notify_all();
       });
-  model_->voices->submit(job, Dispatch::kRoundRobin);
+  const auto voices = model_->voices.on_one_of(living_devices(), stop);
+  voices->submit(job);
   std::unique_lock<std::mutex> lock(result->mutex);
   result->changed.wait(lock, [&] { return result->over; });
   if (result->error) std::rethrow_exception(result->error);
@@ -240,9 +251,9 @@ void LoadedEngine::submit(const SpeechRequest& speech, const SpeechDone& done) c
     done(Wave(), as_error(std::current_exception()));
     return;
   }
-  const double cost = static_cast<double>(speech.segment.ids.size());
+  const Order order = order_of(speech);
   const auto job = std::make_shared<SynthesisJob>(
-      std::move(request), speech.stop, cost, [done](Sound sound, std::exception_ptr error) {
+      std::move(request), speech.stop, order, [done](Sound sound, std::exception_ptr error) {
         Wave wave;
         wave.samples = std::move(sound.samples);
         wave.capped = sound.capped;
@@ -250,8 +261,7 @@ void LoadedEngine::submit(const SpeechRequest& speech, const SpeechDone& done) c
         wave.synthesis_seconds = sound.seconds_spent;
         done(std::move(wave), error ? as_error(error) : nullptr);
       });
-  model_->speakers->submit(
-      job, speech.schedule == Schedule::kLeastWork ? Dispatch::kLeastWork : Dispatch::kRoundRobin);
+  model_->speakers->submit(job);
 }
 
 std::unique_ptr<Session> LoadedEngine::open_session(const SessionOptions& options) {
@@ -265,34 +275,37 @@ std::unique_ptr<Session> LoadedEngine::open_session(const SessionOptions& option
   };
   backend.submit = [self](SpeechRequest request, SpeechDone done) { self->submit(request, done); };
   backend.draw_seed = draw_seed;
-  backend.window =
-      static_cast<int>(model_->settings.places.size()) * model_->settings.max_batch + 2;
+  backend.window = [model = model_] {
+    return 4 * static_cast<int>(model->speakers->size()) * model->settings.max_batch + 2;
+  };
   backend.keep = self;
   return indextts2::open_session(std::move(backend), options);
 }
 
-Stats LoadedEngine::stats() const {
-  Stats stats;
-  const auto counters = model_->speakers->counters();
-  std::map<std::string, int> seen;
-  for (size_t i = 0; i < counters.size(); ++i) {
-    const ReplicaCounters& replica = counters[i].first;
-    const std::string& place = model_->settings.places[i];
-    DeviceStats device;
-    const int number = seen[place]++;
-    device.device = number == 0 ? place : place + "#" + std::to_string(number);
-    device.segments = replica.done;
-    device.audio_seconds = replica.units;
-    device.busy_seconds = replica.busy_seconds;
-    device.rtf = replica.units > 0 ? replica.busy_seconds / replica.units : 0;
-    device.queued = replica.queued;
-    stats.segments += device.segments;
-    stats.audio_seconds += device.audio_seconds;
-    stats.busy_seconds += device.busy_seconds;
-    stats.devices.push_back(std::move(device));
+std::vector<std::string> LoadedEngine::living_devices() const {
+  std::vector<std::string> devices;
+  for (const ReplicaInfo& replica : model_->speakers->info()) {
+    if (replica.alive) devices.push_back(replica.name);
   }
-  stats.stage_seconds = model_->clock->seconds();
-  return stats;
+  return devices;
+}
+
+void LoadedEngine::load_device(const std::string& word, const DeviceLoadOptions& options) {
+  const Tell tell = options.progress ? options.progress : [](const Progress&) {};
+  const StopToken stop = options.stop ? StopToken(options.stop) : StopToken();
+  try {
+    indextts2::load_device(*model_, word, stop, tell);
+  } catch (...) {
+    std::rethrow_exception(as_error(std::current_exception()));
+  }
+}
+
+void LoadedEngine::unload_device(const std::string& id) {
+  try {
+    indextts2::unload_device(*model_, id);
+  } catch (...) {
+    std::rethrow_exception(as_error(std::current_exception()));
+  }
 }
 
 class Factory : public EngineFactory {
@@ -324,7 +337,9 @@ std::shared_ptr<Engine> Factory::open_engine(const EngineOptions& options) const
   try {
     ModelSettings settings;
     settings.model_dir = canonical(options.model_dir);
-    settings.places = resolve_devices(options.devices, options.replicas_per_device);
+    settings.replicas_per_device = options.replicas_per_device;
+    settings.places =
+        settle_places(options.devices, options.replicas_per_device, options.precision);
     settings.data_dir = options.data_dir.empty() ? find_grammars() : options.data_dir;
     settings.hub_cache = hub_cache();
     settings.precision = options.precision;
@@ -332,6 +347,11 @@ std::shared_ptr<Engine> Factory::open_engine(const EngineOptions& options) const
     settings.threads = options.threads;
     settings.max_batch = std::max(1, options.max_batch);
     settings.warmup = options.warmup;
+    settings.stall_seconds = options.stall_seconds;
+    settings.trace_path =
+        options.trace_path.empty() ? environment("INDEXTTS2_TRACE") : options.trace_path;
+    settings.inject_faults = options.inject_faults.empty() ? environment("INDEXTTS2_INJECT_FAULTS")
+                                                           : options.inject_faults;
     const StopToken stop = options.stop ? StopToken(options.stop) : StopToken();
     static std::atomic<uint64_t> private_pools{0};
     const std::string key =
@@ -341,7 +361,8 @@ std::shared_ptr<Engine> Factory::open_engine(const EngineOptions& options) const
         [settings](const StopToken& load_stop, const Tell& tell) {
           return load_model(settings, load_stop, tell);
         },
-        stop, options.progress);
+        stop, options.progress,
+        [](const LoadedModel& living) { return living.speakers->size() > 0; });
     if (options.log) {
       for (const std::string& warning : model->info.warnings) {
         options.log(LogLevel::kWarning, warning);

@@ -8,56 +8,41 @@
 #include <vector>
 
 #include "core/stop_token.h"
+#include "device_events.h"
 #include "indextts2/engine.h"
 #include "pool/replica_pool.h"
 #include "stages/synthesizer.h"
-#include "stages/voice_encoder.h"
 #include "text/front_end.h"
+#include "voice_service.h"
 #include "weights/model_files.h"
 
 namespace indextts2 {
 
-// What decides whether two engines can share one LoadedModel; all of it is in key().
+// Where a replica runs, and its precision.
+struct ModelPlace {
+  std::string device;
+  Precision precision = Precision::kFp32;
+};
+
+// What decides whether two engines can share one LoadedModel is in key().
 struct ModelSettings {
   std::string model_dir, data_dir, hub_cache;
-  std::vector<std::string> places;  // device of each replica
-  Precision precision = Precision::kAuto;
+  std::vector<ModelPlace> places;          // of each replica, at the start
+  Precision precision = Precision::kAuto;  // of devices that are loaded later
   Kernels kernels = Kernels::kAuto;
-  int threads = 0, max_batch = 1;
+  int threads = 0, max_batch = 1, replicas_per_device = 1;
   bool warmup = true;
+  double stall_seconds = 0;
+  std::string inject_faults;
+  std::string trace_path;  // of the first engine that opens the pool; not in the key
 
   std::string key() const;
 };
 
-// A clip or two to encode.
-struct VoiceRequest {
-  VoiceOptions options;
-  std::function<void(int done, int total)> progress;
-};
-using VoiceJob = Job<VoiceRequest, std::shared_ptr<const VoiceFeatures>>;
-
-// One worker that encodes voices.
-class VoiceWorker {
- public:
-  VoiceWorker(std::shared_ptr<const VoiceEncoder> encoder, std::shared_ptr<StageClock> clock,
-              std::string device)
-      : encoder_(std::move(encoder)), clock_(std::move(clock)), device_(std::move(device)) {}
-  void serve(JobQueue<VoiceJob>& queue);
-
- private:
-  std::shared_ptr<const VoiceFeatures> encode(const VoiceRequest& request,
-                                              const StopToken& stop) const;
-
-  const std::shared_ptr<const VoiceEncoder> encoder_;
-  const std::shared_ptr<StageClock> clock_;
-  const std::string device_;
-};
-
 using SpeechPool = ReplicaPool<Synthesizer, SynthesisJob>;
-using VoicePool = ReplicaPool<VoiceWorker, VoiceJob>;
 using Tell = std::function<void(const Progress&)>;
 
-// Thread-safety: const.
+// Thread-safety: safe; all but the pools is constant.
 struct LoadedModel {
   ModelSettings settings;
   ModelFiles files;
@@ -65,8 +50,10 @@ struct LoadedModel {
   ModelInfo info;
   std::shared_ptr<const FrontEnd> front;
   std::shared_ptr<StageClock> clock;
-  std::shared_ptr<VoicePool> voices;
-  std::shared_ptr<SpeechPool> speakers;
+  std::shared_ptr<DeviceEvents> events;
+  std::shared_ptr<const FaultPlan> faults;  // null: none
+  VoiceService voices;
+  std::shared_ptr<SpeechPool> speakers;  // its replicas have the names of their devices
 };
 
 // Opens the folder, loads the networks onto their devices and starts the replicas. Throws Error.

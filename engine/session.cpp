@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,8 @@ class SpeechSession : public Session {
       : backend_(std::make_shared<const SessionBackend>(std::move(backend))),
         state_(std::make_shared<SessionState>()),
         worker_(std::make_shared<TextWorker>(state_, backend_)) {
-    state_->window = std::max(1, options.window > 0 ? options.window : backend_->window);
+    window_ = options.window;
+    state_->window = current_window();
     state_->schedule = options.schedule;
     reaper::enroll(worker_);
     try {
@@ -55,7 +57,9 @@ class SpeechSession : public Session {
 
   Next next(Wave* wave, bool wait_when_idle) override {
     std::shared_ptr<Text> ended;  // freed without the lock
+    const int window = current_window();
     std::unique_lock<std::mutex> lock(state_->mutex);
+    state_->window = window;
     for (;;) {
       if (state_->interrupted) return Next::kInterrupted;
       if (state_->texts.empty()) {
@@ -107,6 +111,12 @@ class SpeechSession : public Session {
   }
 
  private:
+  static uint64_t next_number() {
+    static std::atomic<uint64_t> count{0};
+    return ++count;
+  }
+  int current_window() const { return std::max(1, window_ > 0 ? window_ : backend_->window()); }
+
   std::shared_ptr<Text> new_text(std::string_view text, const SpeakOptions& options) {
     auto made = std::make_shared<Text>();
     made->bytes = std::string(text);
@@ -182,9 +192,11 @@ class SpeechSession : public Session {
     request.voice = text.voice;
     request.options = text.options;
     request.text_id = text.id;
+    request.session = number_;
     request.seed = text.seed;
     request.schedule = state_->schedule;
-    request.first = !std::exchange(text.sounded, true);
+    const bool sounded = std::exchange(text.sounded, true);
+    request.first = !sounded && state_->in_flight == 1;
     request.stop = text.stop.token();
     return request;
   }
@@ -239,6 +251,8 @@ class SpeechSession : public Session {
   std::shared_ptr<const SessionBackend> backend_;
   const std::shared_ptr<SessionState> state_;
   std::shared_ptr<TextWorker> worker_;
+  const uint64_t number_ = next_number();  // among all sessions
+  int window_ = 0;                         // 0: the backend's
 };
 
 }  // namespace

@@ -19,9 +19,11 @@ struct SpeechRequest {
   std::shared_ptr<const Voice> voice;
   std::shared_ptr<const SpeakOptions> options;  // of the text; its seed is replaced by `seed`
   uint64_t text_id = 0;
+  uint64_t session = 0;  // the same for all texts of a session: they are heard one after another
   uint64_t seed = 0;
   Schedule schedule = Schedule::kRoundRobin;
-  bool first = false;  // the first sound of its text: somebody is waiting for it
+  bool first = false;  // the first sound of its text, and none of an earlier one is still to come:
+                       // somebody is waiting for it
   StopToken stop;      // its text was cancelled or the session dropped
 };
 
@@ -40,7 +42,8 @@ struct SessionBackend {
   // Thread of next(). Returns at once.
   std::function<void(SpeechRequest request, SpeechDone done)> submit;
   std::function<uint64_t()> draw_seed;  // for texts without a seed; any thread
-  int window = 3;                       // in force where SessionOptions leaves it 0
+  // Segments in flight where SessionOptions leaves it 0; next() asks each time.
+  std::function<int()> window;
   std::shared_ptr<const void>
       keep;  // the replicas; released when the session and its worker are gone
 };

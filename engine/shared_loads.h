@@ -28,17 +28,21 @@ class SharedLoads {
   // Runs on a thread of its own; `stop` is set once every opener has given up.
   using Load = std::function<std::shared_ptr<Value>(const StopToken& stop, const Tell& tell)>;
 
-  // Returns the living value of `key`, or waits for the load that makes it. `tell` is called on
-  // this thread. Throws what the load threw, or Error{kCancelled} within 50 ms of `stop`.
+  using Usable = std::function<bool(const Value&)>;
+
+  // Returns the living value of `key`, or waits for the load that makes it. A living one that is
+  // not `usable` any more is forgotten. `tell` is called on this thread. Throws what the load threw,
+  // or Error{kCancelled} within 50 ms of `stop`.
   std::shared_ptr<Value> open(const std::string& key, Load load, const StopToken& stop,
-                              const Tell& tell) {
+                              const Tell& tell, const Usable& usable = nullptr) {
     std::shared_ptr<Running> running;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       forget_dead();
       const auto living = living_.find(key);
       if (living != living_.end()) {
-        if (std::shared_ptr<Value> value = living->second.lock()) return value;
+        std::shared_ptr<Value> value = living->second.lock();
+        if (value && (!usable || usable(*value))) return value;
       }
       std::shared_ptr<Running>& slot = running_[key];  // null: nobody loads it
       if (!slot) {

@@ -86,6 +86,7 @@ gpointer src_base_class() { return parent_class; }
 Element::Element(GstElement* element)
     : reporter(element),
       progress(element),
+      devices(element),
       live([this, element](const std::vector<Notice>& notices) {
         post_notices(GST_BASE_SRC(element), *this, notices);
       }),
@@ -232,6 +233,7 @@ static bool open_library(Element& e) {
 }
 
 static void close_library(Element& e) {
+  e.devices.cancel();
   e.stream.forget_engine();
   e.live.forget_engine();
   std::lock_guard<std::mutex> lock(e.mutex);
@@ -284,6 +286,7 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
         programme_of(settings, pad_linked || settings.keep_alive || settings.is_live);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
+    options.device_event = device_event_poster(GST_ELEMENT(source));
     SessionOptions session;
     session.window = static_cast<int>(settings.prefetch);
     session.schedule = settings.schedule;
@@ -293,8 +296,9 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     if (e.is_live) start_live(e, settings);
     e.flow().configure(flow_settings(settings));
     e.flow().set_pad(pad_linked, /*ended=*/false);
-    e.progress.start("load");
-    e.flow().start(open_engine_library(), options, voice_options(settings), session);
+    if (settings.preload) e.progress.start("load");
+    e.flow().start(open_engine_library(), options, voice_options(settings), session,
+                   settings.preload);
     if (!programme) return static_cast<gboolean>(TRUE);
     uint64_t id = 0;
     std::vector<Notice> notices;

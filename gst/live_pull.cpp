@@ -92,13 +92,13 @@ void LiveStream::choose(uint64_t limit, std::vector<Notice>* notices) {
   const uint64_t soon = cursor_ + settings_.lead_samples + limit;
   const SharedText ready = queue_.first_ready(soon, current_);
   if (!ready || ready == upcoming_) return;
-  const int priority = ready->utterance->priority;
-  if (current_ && priority > current_->utterance->priority) {
+  const int priority = ready->utterance->options.priority;
+  if (current_ && priority > current_->utterance->options.priority) {
     stop_current(current_->utterance->resume ? nullptr : "interrupted");
     if (fade_left_ > 0) return;
     end_fade(notices);
   }
-  if (upcoming_ && priority > upcoming_->utterance->priority) {
+  if (upcoming_ && priority > upcoming_->utterance->options.priority) {
     announcer_.pause(upcoming_->id, cursor_, notices);
     upcoming_ = nullptr;
   }

@@ -14,8 +14,8 @@ uint64_t LiveText::samples() const {
 
 void LiveQueue::add(SharedText text) {
   bytes_ += text->utterance->text.size();
-  priorities_[text->id] = text->utterance->priority;
-  texts_[{-text->utterance->priority, text->id}] = std::move(text);
+  priorities_[text->id] = text->utterance->options.priority;
+  texts_[{-text->utterance->options.priority, text->id}] = std::move(text);
 }
 
 void LiveQueue::remove(uint64_t id) {

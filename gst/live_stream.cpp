@@ -15,19 +15,22 @@ LiveStream::~LiveStream() {
 }
 
 void LiveStream::start(const EngineFactory& factory, const EngineOptions& engine,
-                       const VoiceOptions& voice, const SessionOptions& session) {
+                       const VoiceOptions& voice, const SessionOptions& session, bool preload) {
+  const bool spent = has_no_device(this->engine());
   std::shared_ptr<Engine> outdated;  // goes after the lock
   std::lock_guard<std::mutex> lock(mutex_);
-  if (kept_key_ != engine_key(engine)) outdated.swap(kept_engine_);
+  if (kept_key_ != engine_key(engine) || spent) outdated.swap(kept_engine_);
   kept_key_ = engine_key(engine);
   started_ = true;
   stopping_ = ended_ = draining_ = false;
+  waits_for_text_ = !preload;
   error_.reset();
   cursor_ = previous_end_ = 0;
   start_seconds_ = now_seconds();
   stats_ = StreamStats();
-  worker_ = std::thread(
-      [this, &factory, engine, voice, session] { work(&factory, engine, voice, session); });
+  worker_ = std::thread([this, &factory, engine, voice, session, preload] {
+    work(&factory, engine, voice, session, preload);
+  });
 }
 
 // The worker is back within milliseconds: load and session are told to let it go.
@@ -225,7 +228,7 @@ void LiveStream::unlock_stop() {
 
 std::shared_ptr<Engine> LiveStream::engine() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return engine_;
+  return engine_ ? engine_ : kept_engine_;
 }
 
 StreamStats LiveStream::stats() const {
@@ -234,7 +237,7 @@ StreamStats LiveStream::stats() const {
   stats.waiting_texts = queue_.size();
   stats.waiting_bytes = queue_.bytes();
   stats.current = current_ ? current_->id : 0;
-  stats.loading = started_ && !engine_ && !error_;
+  stats.loading = started_ && !engine_ && !error_ && !waits_for_text_;
   stats.started = started_;
   stats.ended = ended_;
   stats.engine = engine_ ? engine_ : kept_engine_;

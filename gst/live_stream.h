@@ -33,7 +33,7 @@ class LiveStream : public SpeechFlow {
   ~LiveStream() override;
 
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
-             const SessionOptions& session) override;
+             const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
@@ -66,7 +66,8 @@ class LiveStream : public SpeechFlow {
     bool take = false;
   };
   void work(const EngineFactory* factory, EngineOptions engine, VoiceOptions voice,
-            SessionOptions options);
+            SessionOptions options, bool preload);
+  bool await_text();
   bool load(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice);
   void speak(const SessionOptions& options);
   bool plan(Plan* plan);
@@ -119,6 +120,7 @@ class LiveStream : public SpeechFlow {
   const char* fade_reason_ = nullptr;  // null: it goes on later
   bool started_ = false, unlocked_ = false, ended_ = false, draining_ = false, stopping_ = false;
   bool pad_flushing_ = false;
+  bool waits_for_text_ = false;  // before loading
   double start_seconds_ = 0;
   StreamStats stats_;
 };

@@ -14,8 +14,9 @@ constexpr size_t kPushedTexts = 8;                      // at once in the sessio
 }  // namespace
 
 void LiveStream::work(const EngineFactory* factory, EngineOptions engine, VoiceOptions voice,
-                      SessionOptions options) {
+                      SessionOptions options, bool preload) {
   try {
+    if (!preload && !await_text()) return;
     if (load(*factory, engine, voice)) speak(options);
     return;
   } catch (...) {
@@ -29,6 +30,14 @@ void LiveStream::work(const EngineFactory* factory, EngineOptions engine, VoiceO
     error_ = failed.error;
     space_changed_.notify_all();
   }
+}
+
+// False: stopped meanwhile.
+bool LiveStream::await_text() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return stopping_ || queue_.size() > 0; });
+  waits_for_text_ = false;
+  return !stopping_;
 }
 
 // False: stopped meanwhile.
@@ -118,7 +127,7 @@ bool LiveStream::plan(Plan* plan) {
   }
   const bool full = head && !head->complete && head->samples() >= kAheadSamples;
   if (head && best && best != head &&
-      (full || best->utterance->priority > head->utterance->priority)) {
+      (full || best->utterance->options.priority > head->utterance->options.priority)) {
     abandon_pushed(plan);
     head = nullptr;
   }

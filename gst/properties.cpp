@@ -20,7 +20,8 @@ GType schedule_type() {
   static const GEnumValue values[] = {
       {static_cast<gint>(Schedule::kRoundRobin), "Segment i goes to replica i mod N",
        "round-robin"},
-      {static_cast<gint>(Schedule::kLeastWork), "To the replica with the least outstanding work",
+      {static_cast<gint>(Schedule::kLeastWork),
+       "To the replica that will be through with it first, by estimate and measured speed",
        "least-work"},
       {0, nullptr, nullptr}};
   static const GType type = register_enum("GstIndexTts2Schedule", values);
@@ -58,9 +59,10 @@ void add_model_properties(std::vector<Property>* rows) {
   rows->push_back(string_property(
       "devices",
       "Where to run, as a comma-separated list: auto, cpu, cpu:N (N replicas over one set of "
-      "weights), cuda:N, or a GPU's name. Each entry adds replicas that speak segments in "
-      "parallel; the sound comes in text order whatever their number. auto: every GPU, else cpu. "
-      "See available-devices",
+      "weights), cuda:N, cuda:*, or a GPU's name or a part of it. Each entry adds replicas that "
+      "speak segments in parallel; the sound comes in text order whatever their number. auto: "
+      "every GPU, else cpu. @fp16 behind an entry (or @fp32, @tf32, @bf16): its own precision. See "
+      "available-devices",
       Change::kReady, &Settings::devices, "auto"));
   rows->push_back(enum_property(
       "schedule",
@@ -82,13 +84,18 @@ void add_model_properties(std::vector<Property>* rows) {
                                 Change::kReady, precision_type(), &Settings::precision));
   rows->push_back(uint_property(
       "prefetch",
-      "Segments being spoken or waiting ahead of playback, 0 to 1024. 0: replicas x batch + 2. "
+      "Segments being spoken or waiting ahead of playback, 0 to 1024. 0: 4 x replicas x batch + 2. "
       "More smooths uneven segments and uses memory; the sound stays the same",
       Change::kReady, &Settings::prefetch, 0, 1024));
   rows->push_back(bool_property("warmup",
                                 "Speak one short dummy segment on each replica while loading, so "
                                 "that the first real one is not slower than the others",
                                 Change::kReady, &Settings::warmup));
+  rows->push_back(bool_property(
+      "preload",
+      "Load the model when the element goes to PAUSED. FALSE: when the first text is to be spoken, "
+      "so that an element without text holds no memory",
+      Change::kReady, &Settings::preload));
   rows->push_back(bool_property(
       "share-pool",
       "Share weights and replicas with other elements of the process that use the same model, "

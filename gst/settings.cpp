@@ -97,6 +97,7 @@ Utterance make_utterance(const Settings& settings, std::string text, bool from_p
   utterance.options.seed = settings.seed >= 0 ? settings.seed : draw_seed();
   utterance.options.first_segment_tokens = static_cast<int>(settings.first_segment_tokens);
   utterance.options.glossary_path = settings.glossary;
+  utterance.options.priority = settings.priority;
   // C strings in text buffers often carry their terminator; inside a text it is as good as a space.
   std::replace(text.begin(), text.end(), '\0', ' ');
   try {

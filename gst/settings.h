@@ -28,8 +28,9 @@ struct Settings {
   guint threads = 0;  // of one replica; 0: all cores
   guint replicas_per_device = 1;
   Precision precision = Precision::kAuto;
-  guint prefetch = 0;  // segments; 0: replicas * batch + 2
+  guint prefetch = 0;  // segments; 0: 4 * replicas * batch + 2
   gboolean warmup = TRUE;
+  gboolean preload = TRUE;
   gboolean share_pool = TRUE;
 
   // The text.
@@ -64,6 +65,7 @@ struct Settings {
   gint64 seed = -1;                    // < 0: drawn for each text
   GenerationOptions generation;        // unset: the model's own value
   std::string glossary;
+  gint priority = 0;
   guint first_segment_tokens = 0;
   guint64 segment_gap_ns = 200000000;
   double loudness_target = 0;  // LUFS; 0: as the model speaks
@@ -90,8 +92,7 @@ struct Utterance {
   std::string language;                            // BCP-47; empty: not known
   bool from_pad = false;
   std::optional<Cue> cue;  // without live mode; there its start is not_before
-  // In live mode.
-  int priority = 0;  // higher ones interrupt lower ones
+  // In live mode, where a higher options.priority also interrupts.
   QueueMode queue_mode = QueueMode::kAppend;
   uint64_t not_before = 0;      // sample of the stream
   std::optional<uint64_t> ttl;  // samples from acceptance or not_before on

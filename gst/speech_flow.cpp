@@ -1,6 +1,7 @@
 // What both kinds of stream share.
 #include "speech_flow.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace indextts2 {
@@ -13,6 +14,13 @@ std::string engine_key(const EngineOptions& options) {
     key += '\n' + std::to_string(value);
   }
   return key;
+}
+
+bool has_no_device(const std::shared_ptr<Engine>& engine) {
+  if (!engine) return false;
+  const std::vector<DeviceStats> devices = engine->stats().devices;
+  return std::all_of(devices.begin(), devices.end(),
+                     [](const DeviceStats& device) { return device.lost; });
 }
 
 FlowSettings flow_settings(const Settings& settings) {

@@ -74,9 +74,10 @@ class SpeechFlow {
 
   virtual ~SpeechFlow() = default;
 
-  // Starts loading. An engine that was loaded before with equal options is used again.
+  // Starts loading, or with `preload` false leaves that until a text is to be spoken. An engine
+  // that was loaded before with equal options is used again, unless it has no device left.
   virtual void start(const EngineFactory& factory, const EngineOptions& engine,
-                     const VoiceOptions& voice, const SessionOptions& session) = 0;
+                     const VoiceOptions& voice, const SessionOptions& session, bool preload) = 0;
   // Cancels load and speech, forgets texts and sound, refuses texts.
   virtual void stop(std::vector<Notice>* notices) = 0;
   virtual void forget_engine() = 0;
@@ -109,6 +110,9 @@ class SpeechFlow {
 
 // Equal for options that open the same engine.
 std::string engine_key(const EngineOptions& options);
+
+// Such an engine speaks no more; another one may find its devices again. Null: false.
+bool has_no_device(const std::shared_ptr<Engine>& engine);
 
 // True: its text is above `most` bytes (0: no limit); it has become an error.
 bool refuse_too_long(size_t most, Utterance* utterance);

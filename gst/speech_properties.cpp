@@ -219,6 +219,18 @@ Property decibel_property(const char* name, const char* blurb, double Settings::
   return row;
 }
 
+Property priority_property() {
+  Property row;
+  row.spec = g_param_spec_int(
+      "priority", nullptr,
+      "Texts of a higher priority go before those of a lower one, over all elements of the process "
+      "that share replicas, -100 to 100. In live mode they also interrupt what is being spoken",
+      -100, 100, 0, param_flags(Change::kPlaying));
+  row.set = [](Settings& s, const GValue* v) { s.priority = g_value_get_int(v); };
+  row.get = [](const Settings& s, GValue* v) { g_value_set_int(v, s.priority); };
+  return row;
+}
+
 }  // namespace
 
 void add_speech_properties(std::vector<Property>* rows) {
@@ -252,6 +264,7 @@ void add_speech_properties(std::vector<Property>* rows) {
       "YAML file of terms and how to say them, in the format of the reference's glossary. NULL: "
       "glossary.yaml of the model folder, if there is one",
       Change::kPlaying, &Settings::glossary));
+  rows->push_back(priority_property());
 }
 
 }  // namespace indextts2

@@ -65,7 +65,7 @@ std::optional<SpeechStream::Pull> SpeechStream::serve(uint64_t limit, Chunk* chu
     return Pull::kEnd;
   }
   if (!engine_) {
-    *need = Need::kLoad;
+    *need = load_ || !all_spoken ? Need::kLoad : Need::kText;
   } else if (!session_ || (known && wanted < feed_)) {
     *need = Need::kSession;
   } else {
@@ -158,9 +158,10 @@ void SpeechStream::await_load(std::vector<Notice>* notices) {
   std::shared_ptr<EngineLoad> load;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    if (!started_ || unlocked_) return;
+    if (!load_) load_ = begin_load_();
     load = load_;
   }
-  if (!load) throw Error(ErrorCode::kInternal, "The speech engine was not opened.");
   std::vector<Progress> steps;
   switch (load->wait(&steps)) {
     case EngineLoad::Step::kInterrupted:

@@ -13,18 +13,23 @@ constexpr uint64_t kKeptSeconds = 600;  // of sound, for seeking back without sp
 SpeechStream::SpeechStream() : timeline_(kKeptSeconds * kSampleRateHz) {}
 
 void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engine,
-                         const VoiceOptions& voice, const SessionOptions& session) {
+                         const VoiceOptions& voice, const SessionOptions& session, bool preload) {
   std::shared_ptr<Engine> loaded, outdated;
+  const bool spent = has_no_device(this->engine());
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_key_ != engine_key(engine)) outdated.swap(kept_engine_);
+    if (kept_key_ != engine_key(engine) || spent) outdated.swap(kept_engine_);
     kept_key_ = engine_key(engine);
     loaded = kept_engine_;
     engine_.reset();
   }
   outdated.reset();
-  auto load = EngineLoad::begin(factory, engine, voice, std::move(loaded));
+  auto begin = [&factory, engine, voice, loaded = std::move(loaded)] {
+    return EngineLoad::begin(factory, engine, voice, loaded);
+  };
+  auto load = preload ? begin() : nullptr;
   std::lock_guard<std::mutex> lock(mutex_);
+  begin_load_ = std::move(begin);
   load_ = std::move(load);
   session_options_ = session;
   started_ = true;
@@ -45,6 +50,7 @@ void SpeechStream::stop(std::vector<Notice>* notices) {
     started_ = false;
     announcer_.drop_all("shutdown", cursor_, notices);
     load = std::move(load_);
+    begin_load_ = nullptr;
     session = std::move(session_);
     load_.reset();
     engine_.reset();
@@ -205,22 +211,22 @@ void SpeechStream::seek(uint64_t position, uint64_t stop) {
   ended_ = draining_ = false;
 }
 
-std::shared_ptr<Engine> SpeechStream::engine() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return engine_;
-}
-
 StreamStats SpeechStream::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   StreamStats stats = stats_;
   stats.waiting_texts = script_.size() - script_.next_end;
   stats.current = announcer_.current();
-  stats.loading = started_ && !engine_;
+  stats.loading = started_ && load_ && !engine_;
   stats.started = started_;
   stats.ended = ended_;
   stats.waiting_bytes = script_.waiting_bytes();
   stats.engine = engine_ ? engine_ : kept_engine_;
   return stats;
+}
+
+std::shared_ptr<Engine> SpeechStream::engine() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return engine_ ? engine_ : kept_engine_;
 }
 
 }  // namespace indextts2

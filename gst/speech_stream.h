@@ -28,7 +28,7 @@ class SpeechStream : public SpeechFlow {
   SpeechStream();
 
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
-             const SessionOptions& session) override;
+             const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
@@ -84,7 +84,8 @@ class SpeechStream : public SpeechFlow {
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable texts_changed_, space_changed_;
-  std::shared_ptr<EngineLoad> load_;
+  std::function<std::shared_ptr<EngineLoad>()> begin_load_;
+  std::shared_ptr<EngineLoad> load_;     // null: not begun
   std::shared_ptr<Engine> engine_;       // in use; null: loading or stopped
   std::shared_ptr<Engine> kept_engine_;  // survives stop()
   std::string kept_key_;                 // options of kept_engine_

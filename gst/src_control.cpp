@@ -51,7 +51,7 @@ bool resumes(const char* wish) {
 }
 
 void check_fields(const GstStructure* fields, Settings* settings) {
-  static const char* const own[] = {"text", "priority",     "mode",     "not-before",
+  static const char* const own[] = {"text", "mode",         "not-before",
                                     "ttl",  "on-interrupt", "user-data"};
   for (gint i = 0; i < gst_structure_n_fields(fields); ++i) {
     const char* const name = gst_structure_nth_field_name(fields, static_cast<guint>(i));
@@ -68,7 +68,6 @@ Utterance utterance_of(const GstStructure* fields, Settings settings) {
   const char* const text = gst_structure_get_string(fields, "text");
   if (!text || !*text) throw Error(ErrorCode::kSettings, "speak: the field text is missing.");
   Utterance utterance = make_utterance(settings, text, /*from_pad=*/false);
-  gst_structure_get_int(fields, "priority", &utterance.priority);
   const char* const mode = gst_structure_get_string(fields, "mode");
   utterance.queue_mode = mode ? mode_of(mode) : QueueMode::kAppend;
   utterance.resume = resumes(gst_structure_get_string(fields, "on-interrupt"));
@@ -178,6 +177,21 @@ gboolean on_load_voice(GstElement* element, const gchar* name, const gchar* path
   });
 }
 
+// The answer says that the work has begun.
+gboolean on_load_device(GstElement* element, const gchar* device) {
+  Element& e = element_of(element);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    return static_cast<gboolean>(device && e.devices.load(e.flow().engine(), device));
+  });
+}
+
+gboolean on_unload_device(GstElement* element, const gchar* device) {
+  Element& e = element_of(element);
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+    return static_cast<gboolean>(device && e.devices.unload(e.flow().engine(), device));
+  });
+}
+
 GstFlowReturn on_end_of_stream(GstElement* element) {
   Element& e = element_of(element);
   return guarded(e.reporter, GST_FLOW_ERROR, [&] {
@@ -200,6 +214,8 @@ void add_control_signals(GType type) {
   add("speak-full", G_CALLBACK(on_speak_full), G_TYPE_UINT64, 1, GST_TYPE_STRUCTURE);
   add("cancel", G_CALLBACK(on_cancel), G_TYPE_BOOLEAN, 1, G_TYPE_UINT64);
   add("cancel-all", G_CALLBACK(on_cancel_all), G_TYPE_UINT, 1, G_TYPE_BOOLEAN);
+  add("load-device", G_CALLBACK(on_load_device), G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
+  add("unload-device", G_CALLBACK(on_unload_device), G_TYPE_BOOLEAN, 1, G_TYPE_STRING);
   add("end-of-stream", G_CALLBACK(on_end_of_stream), GST_TYPE_FLOW_RETURN, 0, G_TYPE_NONE);
 }
 

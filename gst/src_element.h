@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "device_tasks.h"
 #include "errors.h"
 #include "flow_turns.h"
 #include "live_clock.h"
@@ -43,6 +44,7 @@ struct Element {
 
   Reporter reporter;
   ProgressPoster progress;
+  DeviceTasks devices;
   SpeechStream stream;
   LiveStream live;
   std::atomic<bool> is_live{false};  // constant above READY

@@ -53,7 +53,11 @@ void add_devices(GstStructure* out, const Stats& engine, const StreamStats& stre
             G_TYPE_UINT64, static_cast<guint64>(device.segments), "audio-seconds", G_TYPE_DOUBLE,
             device.audio_seconds, "busy-seconds", G_TYPE_DOUBLE, device.busy_seconds, "rtf",
             G_TYPE_DOUBLE, ratio(device.busy_seconds, device.audio_seconds), "first-audio-seconds",
-            G_TYPE_DOUBLE, first_seconds, "queued", G_TYPE_INT, device.queued, nullptr)));
+            G_TYPE_DOUBLE, first_seconds, "queued", G_TYPE_INT, device.queued, "lost",
+            G_TYPE_BOOLEAN, static_cast<gboolean>(device.lost), "codes", G_TYPE_UINT64,
+            static_cast<guint64>(device.codes), "codes-per-second", G_TYPE_DOUBLE,
+            device.codes_per_second, "busy-share", G_TYPE_DOUBLE, device.busy_share, "memory-bytes",
+            G_TYPE_UINT64, static_cast<guint64>(device.memory_used_bytes), nullptr)));
   }
   gst_structure_take_value(out, "devices", &array);
 }

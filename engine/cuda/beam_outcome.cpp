@@ -10,8 +10,6 @@
 namespace indextts2 {
 namespace {
 
-static_assert(kMaxTableBeams == kMaxBeams, "a segment's beams must fit into the tables");
-
 bool lower(const FinishedBeam& a, const FinishedBeam& b) { return a.score < b.score; }
 
 // Finished sequences and, unless the search is over without them, the open beams.

@@ -24,6 +24,12 @@ inline CudaEvent make_event() {
   return CudaEvent(event);
 }
 
+// What `waiting` is given from here on starts after what `for_this` has been given so far.
+inline void make_wait(cudaStream_t waiting, const CudaEvent& event, cudaStream_t for_this) {
+  cuda_check(cudaEventRecord(event.get(), for_this), "marking the end of a stream's work");
+  cuda_check(cudaStreamWaitEvent(waiting, event.get(), 0), "ordering two streams");
+}
+
 struct GraphCloser {
   void operator()(cudaGraph_t graph) const { cudaGraphDestroy(graph); }
   void operator()(cudaGraphExec_t graph) const { cudaGraphExecDestroy(graph); }

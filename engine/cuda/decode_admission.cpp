@@ -14,14 +14,6 @@
 #include "stages/decode_batch.h"
 
 namespace indextts2 {
-namespace {
-
-void make_wait(cudaStream_t waiting, const CudaEvent& event, cudaStream_t for_this) {
-  cuda_check(cudaEventRecord(event.get(), for_this), "marking the end of a stream's work");
-  cuda_check(cudaStreamWaitEvent(waiting, event.get(), 0), "ordering two streams");
-}
-
-}  // namespace
 
 CudaDecodeBatch::Slot& CudaDecodeBatch::free_slot() {
   const auto free =
@@ -30,18 +22,16 @@ CudaDecodeBatch::Slot& CudaDecodeBatch::free_slot() {
   return *free;
 }
 
-// Runs prefix and start code into cache_, beside the steps that are enqueued: logits [1, V].
-at::Tensor CudaDecodeBatch::prefill(const DecodeJob& job) {
+// Runs prefix and start code beside the steps that are enqueued.
+PrefilledPrefix CudaDecodeBatch::prefill(const DecodeJob& job) {
   const cudaStream_t on = prefill_stream_.stream();
   make_wait(on, caller_ready_, c10::cuda::getCurrentCUDAStream(device_.index()).stream());
   // The last prefix may still be read.
   cuda_check(cudaStreamWaitEvent(on, prefix_copied_.get(), 0), "ordering two streams");
   const c10::cuda::CUDAStreamGuard guard(prefill_stream_);
-  const at::Tensor prefix = model_->prefix(job.conditioning, job.text_ids);
-  cache_.start(1, prefix.size(1) + 1);
-  at::Tensor logits = model_->prefill(prefix, cache_);
+  PrefilledPrefix prefix = prefill_->run(model_->prefix(job.conditioning, job.text_ids));
   cuda_check(cudaEventRecord(prefix_ready_.get(), on), "marking the end of a prefix");
-  return logits;
+  return prefix;
 }
 
 // Also moves what the settings point to onto the device.
@@ -68,12 +58,12 @@ int CudaDecodeBatch::admit(DecodeJob job) {
   check_decode_job(job, *model_);
   const int index = static_cast<int>(&slot - slots_.data());
   try {
-    at::Tensor logits = prefill(job);
+    PrefilledPrefix start = prefill(job);
     const c10::cuda::CUDAStreamGuard guard(stream_);
-    const int prefix = static_cast<int>(cache_.size());
+    const int prefix = static_cast<int>(start.positions);
     make_room(job.options.num_beams, prefix + job.options.max_codes);
     slot.job = std::move(job);
-    slot.first_logits = std::move(logits);
+    slot.first_logits = std::move(start.logits);
     const BeamSettings settings = settings_of(&slot);
     PageList list;
     take_pages(&slot, 0, (prefix - 1) / kPageKeys, 0, &list);
@@ -81,8 +71,7 @@ int CudaDecodeBatch::admit(DecodeJob job) {
     cuda_check(open_slot(memory_->tables(), memory_->beams(), index, prefix, settings, stream()),
                "opening a slot");
     cuda_check(cudaStreamWaitEvent(stream(), prefix_ready_.get(), 0), "ordering two streams");
-    step_->begin(index, cache_.storage(), prefix, slot.first_logits.const_data_ptr<float>(),
-                 stream());
+    step_->begin(index, start.storage, prefix, slot.first_logits.const_data_ptr<float>(), stream());
     cuda_check(cudaEventRecord(prefix_copied_.get(), stream()), "marking the end of a copy");
     slot.prefix = prefix;
   } catch (...) {

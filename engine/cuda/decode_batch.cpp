@@ -16,8 +16,15 @@ namespace {
 // The host looks at the device's state every so many steps, and at most two looks are on their way:
 // a segment that is over costs that many idle steps at most.
 constexpr int kStepsPerLook = 2;
+// Segments for whose first pages there is memory from the start.
+constexpr int kReadySegments = 4;
 // Rows of conditioning that tables are made for; more make them grow.
 constexpr int kExpectedConditioning = 64;
+
+// Positions of a prefix, start code included.
+int64_t longest_prefix(const UnifiedVoice& model) {
+  return kExpectedConditioning + model.max_text_tokens() + 3;
+}
 
 size_t page_bytes(const UnifiedVoice& model) {
   const KvShape shape = model.gpt().kv_shape();
@@ -43,15 +50,16 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
       stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())),
       prefill_stream_(c10::cuda::getStreamFromPool(true, device_.index())),
       copy_stream_(c10::cuda::getStreamFromPool(true, device_.index())),
-      cache_(model_->make_cache()),
       pages_(device_, page_bytes(*model_), options.max_pages) {
   if (capacity < 1 || capacity > SegmentList::kMost) {
     throw Error(ErrorCode::kSettings, "max_batch is " + std::to_string(capacity) +
                                           "; expected 1 to " + std::to_string(SegmentList::kMost));
   }
-  const c10::cuda::CUDAStreamGuard guard(stream_);
   slots_.resize(capacity);
   caller_ready_ = make_event();
+  make_wait(prefill_stream_.stream(), caller_ready_,
+            c10::cuda::getCurrentCUDAStream(device_.index()).stream());
+  const c10::cuda::CUDAStreamGuard guard(stream_);
   prefix_ready_ = make_event();
   prefix_copied_ = make_event();
   copied_ = make_event();
@@ -59,8 +67,10 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
     look.state = PinnedArray<int32_t>(static_cast<size_t>(kStateRows) * capacity);
     look.ready = make_event();
   }
-  build(options.beams,
-        pages_for(kExpectedConditioning + model_->max_text_tokens() + 3 + model_->max_codes()));
+  const int64_t longest = longest_prefix(*model_);
+  build(options.beams, pages_for(longest + model_->max_codes()));
+  prefill_ = std::make_unique<Prefill>(model_, longest, options.step.graphs, prefill_stream_);
+  pages_.reserve(std::min(capacity, kReadySegments) * options.beams * pages_for(longest));
 }
 
 // Work that is still enqueued reads memory of this object.

@@ -18,6 +18,7 @@
 #include "cuda/decode_step.h"
 #include "cuda/kernels/slot_updates.h"
 #include "cuda/page_pool.h"
+#include "cuda/prefill.h"
 #include "modules/unified_voice.h"
 #include "stages/backend.h"
 
@@ -82,7 +83,7 @@ class CudaDecodeBatch : public DecodeBatch {
   void make_room(int beams, int positions);
   Slot& free_slot();
   BeamSettings settings_of(Slot* slot) const;
-  at::Tensor prefill(const DecodeJob& job);
+  PrefilledPrefix prefill(const DecodeJob& job);
   void take_pages(Slot* slot, int first_page, int last_page, int beam, PageList* list);
   void give_back_pages(Slot* slot);
   bool goes_on(const Slot& slot) const;
@@ -98,7 +99,7 @@ class CudaDecodeBatch : public DecodeBatch {
   const CudaDecodeOptions options_;
   const at::Device device_;
   const c10::cuda::CUDAStream stream_, prefill_stream_, copy_stream_;
-  KvCache cache_;  // of the segment that is being admitted
+  std::unique_ptr<Prefill> prefill_;
   CudaEvent caller_ready_, prefix_ready_, prefix_copied_, copied_;
   PagePool pages_;
   std::unique_ptr<DecodeMemory> memory_;

@@ -40,17 +40,12 @@ struct DecodeStep::Kernels {
     const auto bytes = [&](size_t count) { return at::empty({static_cast<int64_t>(count)}, own); };
     entries = bytes(sizes.slots * attention_entries(sizes.max_pages, sizes.beams) * 4);
     counts = at::zeros({sizes.slots}, own.dtype(at::kInt));
-    partials =
-        bytes(paged_attention_partials(sizes.slots, heads, sizes.max_pages, sizes.beams) * 4);
-    arrived = at::zeros({int64_t{sizes.slots} * heads}, own.dtype(at::kInt));
     const size_t row_bytes =
         static_cast<size_t>(shape.heads * shape.head_size) * element_bytes(step.element_type());
     idle = at::zeros({rows, static_cast<int64_t>(4 * row_bytes)}, own);
     attention.tables = memory.tables();
     attention.work = {static_cast<uint32_t*>(entries.mutable_data_ptr()),
                       counts.mutable_data_ptr<int32_t>()};
-    attention.partials = static_cast<float*>(partials.mutable_data_ptr());
-    attention.arrived = arrived.mutable_data_ptr<int32_t>();
     attention.heads = heads;
     attention.type = step.element_type();
     attention.overlap = overlap;
@@ -72,7 +67,7 @@ struct DecodeStep::Kernels {
 
   const KvShape shape;
   GptStep step;
-  at::Tensor entries, counts, partials, arrived;
+  at::Tensor entries, counts;
   at::Tensor idle;  // stands for qkv and out of a layer when attention is timed alone
   PagedAttention attention{};
 };
@@ -85,7 +80,12 @@ bool DecodeStep::supports(const UnifiedVoice& model, int beams) {
 
 DecodeStep::DecodeStep(std::shared_ptr<const UnifiedVoice> model, const DecodeMemory& memory,
                        const DecodeStepOptions& options, cudaStream_t stream)
-    : memory_(memory), options_(options), buckets_(bucket_sizes(memory.sizes().slots)) {
+    : memory_(memory),
+      options_(options),
+      side_stream_(c10::cuda::getStreamFromPool(true, memory.device().index())),
+      begun_(make_event()),
+      listed_(make_event()),
+      buckets_(bucket_sizes(memory.sizes().slots)) {
   int device = 0, major = 0;
   cuda_check(cudaGetDevice(&device), "asking for the device");
   cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
@@ -110,10 +110,13 @@ int DecodeStep::bucket(int segments) const {
 }
 
 void DecodeStep::enqueue(int bucket, cudaStream_t stream) {
-  run_part(kWorkList, bucket, stream);
+  // The work list is made beside the first layers.
+  make_wait(side_stream_.stream(), begun_, stream);
+  run_part(kWorkList, bucket, side_stream_.stream());
   kernels_->step.enqueue(
       memory_.tables(), bucket, memory_.logits(),
       [this, bucket](int layer, const void* qkv, void* out, cudaStream_t on) {
+        if (layer == 0) make_wait(on, listed_, side_stream_.stream());
         kernels_->attend(bucket, layer, qkv, out, on);
       },
       stream);
@@ -143,10 +146,13 @@ void DecodeStep::run_part(Part part, int bucket, cudaStream_t stream) {
       break;
     }
     case kScores:
-      cuda_check(score_rows(tables, beams, memory_.logits(), bucket, stream), "scoring codes");
+      cuda_check(
+          score_rows(tables, beams, memory_.logits(), bucket, kernels_->attention.overlap, stream),
+          "scoring codes");
       break;
     case kChoice:
-      cuda_check(choose_codes(tables, beams, bucket, stream), "choosing codes");
+      cuda_check(choose_codes(tables, beams, bucket, kernels_->attention.overlap, stream),
+                 "choosing codes");
       break;
     case kParts:
       break;
@@ -189,8 +195,8 @@ void DecodeStep::begin(int slot, const at::Tensor& storage, int positions, const
                             kernels_->attention.type};
   cuda_check(copy_prefix(memory_.tables(), slot, source, stream), "copying a prefix to pages");
   const DecodeTables tables = memory_.tables_of(slot);
-  cuda_check(score_rows(tables, memory_.beams(), logits, 1, stream), "scoring first codes");
-  cuda_check(choose_codes(tables, memory_.beams(), 1, stream), "choosing first codes");
+  cuda_check(score_rows(tables, memory_.beams(), logits, 1, false, stream), "scoring first codes");
+  cuda_check(choose_codes(tables, memory_.beams(), 1, true, stream), "choosing first codes");
 }
 
 }  // namespace indextts2

@@ -2,6 +2,7 @@
 // for each number of segments.
 #pragma once
 
+#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <map>
@@ -52,6 +53,8 @@ class DecodeStep {
 
   const DecodeMemory& memory_;
   const DecodeStepOptions options_;
+  const c10::cuda::CUDAStream side_stream_;
+  const CudaEvent begun_, listed_;
   std::unique_ptr<Kernels> kernels_;
   std::vector<int> buckets_;
   std::map<int, CudaGraphExec> graphs_;

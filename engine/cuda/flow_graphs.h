@@ -15,7 +15,7 @@ namespace indextts2 {
 class FlowGraphs {
  public:
   using Key = std::array<int64_t, 5>;
-  static constexpr size_t kMostGraphs = 24;
+  static constexpr size_t kMostGraphs = 64;
 
   FlowGraphs();
   ~FlowGraphs();

@@ -19,13 +19,14 @@ struct FlowSegment {
 struct FlowLayout {
   // Rows are counted up to a multiple of kRowStep, so that few graphs serve all lengths.
   static constexpr int32_t kRowStep = 128;
-  explicit FlowLayout(const std::vector<FlowSegment>& segments);
+  explicit FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_rows = kAttentionRows);
 
-  int32_t rows = 0, head_rows = 0;            // padding included
-  int32_t max_tiles = 0, max_head_tiles = 0;  // tiles that `rows` may need with so many streams
-  std::vector<int32_t> positions;             // [rows] frame of each row of the trunk
-  std::vector<HeadRow> places;                // [head_rows]
-  std::vector<FlowStateRow> state;                // generated frames, segment by segment
+  int32_t rows = 0, head_rows = 0;  // padding included
+  // Tiles that `rows` may need with so many streams, whatever `tile_rows` from kAttentionRows on.
+  int32_t max_tiles = 0, max_head_tiles = 0;
+  std::vector<int32_t> positions;   // [rows] frame of each row of the trunk
+  std::vector<HeadRow> places;      // [head_rows]
+  std::vector<FlowStateRow> state;  // generated frames, segment by segment
   std::vector<AttentionTile> tiles, head_tiles;
   std::vector<int32_t> segment_row;    // first row of each segment in the trunk
   std::vector<int32_t> segment_state;  // and in the state

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "cuda/cuda_check.h"
 #include "ops/host_tensor.h"
 
@@ -39,14 +40,28 @@ std::vector<FlowSegment> segments_of(const std::vector<const FlowJob*>& jobs, co
   return segments;
 }
 
+// Large tiles pay where each multiprocessor has several rounds of them to do.
+int32_t tile_rows_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network,
+                     int multiprocessors) {
+  constexpr int64_t kRounds = 6;
+  int64_t rows = 0;
+  for (const FlowJob* job : jobs) rows += rows_of(*job);
+  const bool large = network.type != FlowType::kFloat32 &&
+                     rows * network.heads >= kRounds * multiprocessors * kLargeAttentionRows;
+  return large ? kLargeAttentionRows : kAttentionRows;
+}
+
 int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRoomStep; }
 
 }  // namespace
 
 // Jobs of the same number of steps that are solved together.
 struct CudaFlowSolver::Pack {
-  Pack(std::vector<const FlowJob*> of, std::vector<size_t> at, const Dit& dit)
-      : jobs(std::move(of)), indices(std::move(at)), layout(segments_of(jobs, dit)) {
+  Pack(std::vector<const FlowJob*> of, std::vector<size_t> at, const FlowNetwork& network,
+       int multiprocessors)
+      : jobs(std::move(of)),
+        indices(std::move(at)),
+        layout(segments_of(jobs, network.flow->dit), tile_rows_of(jobs, network, multiprocessors)) {
     for (const FlowJob* job : jobs) streams += streams_of(*job);
   }
   int64_t steps() const { return jobs.front()->options.steps; }
@@ -71,6 +86,9 @@ CudaFlowSolver::CudaFlowSolver(std::shared_ptr<const FlowNetwork> network,
   const c10::cuda::CUDAGuard guard(network_->device);
   products_ = std::make_unique<MatrixProducts>(network_->device);
   graphs_ = std::make_unique<FlowGraphs>();
+  cuda_check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount,
+                                    network_->device.index()),
+             "asking for the number of multiprocessors");
   for (cudaEvent_t& event : done_) {
     cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
                "creating an event");
@@ -200,7 +218,8 @@ std::vector<at::Tensor> CudaFlowSolver::solve(const std::vector<FlowJob>& jobs,
       rows += rows_of(jobs[i]);
       streams += streams_of(jobs[i]);
     }
-    solve_pack(Pack(std::move(together), std::move(indices), network_->flow->dit), stop, mels);
+    solve_pack(Pack(std::move(together), std::move(indices), *network_, multiprocessors_), stop,
+               mels);
   }
   return mels;
 }
@@ -218,7 +237,13 @@ void CudaFlowSolver::warm_up(int64_t prompt_frames, int64_t generated_frames,
                at::zeros({1, dit.style_width()}, of_type)};
   job.noise = at::zeros({1, network_->mel, frames}, floats);
   job.options = options;
-  solve({job}, StopToken());
+  // The second step captures. Before the first there are two tests, before the others one.
+  const StopToken after_two_steps([tests = std::make_shared<int>(0)] { return ++*tests > 3; });
+  try {
+    solve({job}, after_two_steps);
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::kCancelled) throw;
+  }
 }
 
 }  // namespace indextts2

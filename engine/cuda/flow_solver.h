@@ -34,8 +34,9 @@ class CudaFlowSolver : public FlowSolver {
 
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop) override;
 
-  // Makes the graphs that segments of these sizes need, so that their first solve does not.
-  void warm_up(int64_t prompt_frames, int64_t generated_frames, const FlowOptions& options);
+  // Makes the memory and the graph that a segment of these sizes needs.
+  void warm_up(int64_t prompt_frames, int64_t generated_frames,
+               const FlowOptions& options) override;
 
  private:
   struct Pack;
@@ -47,6 +48,7 @@ class CudaFlowSolver : public FlowSolver {
 
   const std::shared_ptr<const FlowNetwork> network_;
   const FlowSolverOptions options_;
+  int multiprocessors_ = 0;
   std::unique_ptr<MatrixProducts> products_;
   std::unique_ptr<FlowWorkspace> workspace_;
   std::map<int64_t, FlowTimes> times_;  // by number of steps

@@ -127,11 +127,13 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
   layer.norm = norm_of(norm, pass);
   layer.output = output;
   layer.y = y.mutable_data_ptr();
-  if (tuning_.prefetch) {
+  if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }
-  if (pass->rows > tuning_.fused_norm_rows) {
+  const bool inside = pass->rows <= tuning_.fused_norm_rows && layer.norm.part_count == 0 &&
+                      row_linear_streams(layer);
+  if (!inside) {
     cuda_check(row_norm(layer.norm, pass->rows, layer.in, type_, type_, normed_.mutable_data_ptr(),
                         pass->stream),
                "starting a layer norm");
@@ -140,20 +142,28 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
   cuda_check(row_linear(layer, pass->stream), "starting a linear layer");
 }
 
-void GptStep::linear_to_parts(const at::Tensor& x, const Linear& linear, const Linear& next,
-                              Pass* pass) const {
+// Adds to the newest h, at once or with the next norm.
+void GptStep::linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next,
+                          Pass* pass) {
   RowLinear layer;
   layer.type = type_;
   layer.rows = pass->rows;
   layer.in = size_of(linear.weight, 1);
   layer.out = size_of(linear.weight, 0);
   layer.weight = linear.weight.const_data_ptr();
+  layer.bias = linear.bias.const_data_ptr();
   layer.x = x.const_data_ptr();
-  layer.output = RowOutput::kParts;
   layer.splits =
       tuning_.splits > 0 ? tuning_.splits : row_linear_splits(layer.out, layer.in, layer.type);
+  layer.output = RowOutput::kAdded;
+  layer.y = h_[pass->h].mutable_data_ptr();
+  if (tuning_.add && row_linear_streams(layer)) {
+    cuda_check(row_linear(layer, pass->stream), "starting a linear layer");
+    return;
+  }
+  layer.output = RowOutput::kParts;
   layer.y = parts_.mutable_data_ptr();
-  if (tuning_.prefetch) {
+  if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }
@@ -185,10 +195,9 @@ void GptStep::enqueue(const DecodeTables& tables, int segments, float* logits,
     const bool last = i + 1 == layers.size();
     norm_and_linear(layer.ln_1, layer.c_attn, layer.attn_c_proj, RowOutput::kPlain, qkv_, &pass);
     attention(static_cast<int>(i), qkv_.const_data_ptr(), seen_.mutable_data_ptr(), stream);
-    linear_to_parts(seen_, layer.attn_c_proj, layer.c_fc, &pass);
+    linear_to_h(seen_, layer.attn_c_proj, layer.c_fc, &pass);
     norm_and_linear(layer.ln_2, layer.c_fc, layer.mlp_c_proj, RowOutput::kGelu, inner_, &pass);
-    linear_to_parts(inner_, layer.mlp_c_proj, last ? model_->mel_head() : layers[i + 1].c_attn,
-                    &pass);
+    linear_to_h(inner_, layer.mlp_c_proj, last ? model_->mel_head() : layers[i + 1].c_attn, &pass);
   }
   RowNorm norm = norm_of(gpt.ln_f(), &pass);
   norm.h_out = nullptr;

@@ -30,6 +30,7 @@ struct GptStepTuning {
   int fused_norm_rows = kFusedNormRows;  // up to 8
   bool prefetch = true;                  // of the weights of the layer that comes next
   int splits = 0;                        // RowLinear::splits
+  bool add = true;                       // linear layers add by themselves where they can
 };
 
 // Letters: R rows, C width, V codes. A row's bits depend on that row alone, not on R.
@@ -58,8 +59,7 @@ class GptStep {
   RowNorm norm_of(const LayerNorm& norm, Pass* pass) const;
   void norm_and_linear(const LayerNorm& norm, const Linear& linear, const Linear& next,
                        RowOutput output, const at::Tensor& y, Pass* pass) const;
-  void linear_to_parts(const at::Tensor& x, const Linear& linear, const Linear& next,
-                       Pass* pass) const;
+  void linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next, Pass* pass);
 
   const std::shared_ptr<const UnifiedVoice> model_;
   const ElementType type_;

@@ -1,6 +1,7 @@
 // The networks of the CUDA library.
 #include "cuda/network_backend.h"
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
 #include <utility>
@@ -20,21 +21,17 @@ namespace {
 class CudaNetworks : public DeviceNetworks {
  public:
   explicit CudaNetworks(NetworkModules modules)
-      : modules_(std::move(modules)),
-        on_torch_(modules_),
-        own_decoding_(modules_.gpt && CudaDecodeBatch::supports(*modules_.gpt)) {
-    if (modules_.flow && FlowNetwork::supports(*modules_.flow)) {
-      flow_ = std::make_shared<const FlowNetwork>(modules_.flow);
-    }
-    if (modules_.vocoder && PackedVocoder::supports(*modules_.vocoder)) {
-      vocoder_ = std::make_shared<const PackedVocoder>(
-          *modules_.vocoder, PackedVocoder::natural_type(*modules_.vocoder));
+      : vocoder_(packed(std::move(modules.vocoder), &modules)),
+        on_torch_(modules),
+        gpt_(modules.gpt && CudaDecodeBatch::supports(*modules.gpt) ? modules.gpt : nullptr) {
+    if (modules.flow && FlowNetwork::supports(*modules.flow)) {
+      flow_ = std::make_shared<const FlowNetwork>(modules.flow);
     }
   }
 
   std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override {
-    if (!own_decoding_) return on_torch_.decode_batch(capacity);
-    return std::make_unique<CudaDecodeBatch>(modules_.gpt, capacity);
+    if (!gpt_) return on_torch_.decode_batch(capacity);
+    return std::make_unique<CudaDecodeBatch>(gpt_, capacity);
   }
   std::unique_ptr<FlowSolver> flow_solver() const override {
     if (!flow_) return on_torch_.flow_solver();
@@ -46,20 +43,31 @@ class CudaNetworks : public DeviceNetworks {
   }
 
  private:
-  const NetworkModules modules_;
+  // Where there are kernels for the network, it is let go; else it goes to rest->vocoder.
+  static std::shared_ptr<const PackedVocoder> packed(std::shared_ptr<const BigVgan> network,
+                                                     NetworkModules* rest) {
+    if (network && PackedVocoder::supports(*network)) {
+      return std::make_shared<const PackedVocoder>(*network, PackedVocoder::natural_type(*network));
+    }
+    rest->vocoder = std::move(network);
+    return nullptr;
+  }
+
+  // Null: on LibTorch.
+  const std::shared_ptr<const PackedVocoder> vocoder_;
   const TorchNetworks on_torch_;
-  const bool own_decoding_;
-  std::shared_ptr<const FlowNetwork> flow_;       // null: on LibTorch
-  std::shared_ptr<const PackedVocoder> vocoder_;  // null: on LibTorch
+  const std::shared_ptr<const UnifiedVoice> gpt_;
+  std::shared_ptr<const FlowNetwork> flow_;
 };
 
 }  // namespace
 
-std::shared_ptr<const DeviceNetworks> CudaBackend::prepare(const NetworkModules& modules) const {
+std::shared_ptr<const DeviceNetworks> CudaBackend::prepare(NetworkModules modules) const {
   // A thread that waits for the device sleeps meanwhile: decoding would else keep a core busy.
   cuda_check(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync), "choosing how to wait");
-  auto networks = std::make_shared<const CudaNetworks>(modules);
+  auto networks = std::make_shared<const CudaNetworks>(std::move(modules));
   cuda_check(cudaDeviceSynchronize(), "preparing the networks");
+  c10::cuda::CUDACachingAllocator::emptyCache();  // what was packed, and what packing needed
   return networks;
 }
 

@@ -11,7 +11,7 @@ namespace indextts2 {
 class CudaBackend : public DeviceBackend {
  public:
   // Packs what the kernels need on the current stream and waits for it.
-  std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const override;
+  std::shared_ptr<const DeviceNetworks> prepare(NetworkModules modules) const override;
 };
 
 }  // namespace indextts2

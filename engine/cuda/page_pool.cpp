@@ -35,6 +35,11 @@ bool PagePool::grow(int64_t pages) {
   return true;
 }
 
+void PagePool::reserve(int64_t pages) {
+  while (pages_ < pages && grow(std::min(kSlabPages, pages - pages_))) {
+  }
+}
+
 void* PagePool::take() {
   if (free_.empty() && !grow(kSlabPages) && !grow(1)) {
     throw Error(ErrorCode::kNoMemory,

@@ -17,6 +17,8 @@ class PagePool {
   // `limit`: most pages; 0: as many as the device holds.
   PagePool(at::Device device, size_t page_bytes, int64_t limit);
 
+  // Grows to `pages` at once, as far as the limit and the device's memory allow.
+  void reserve(int64_t pages);
   // Throws Error{kNoMemory}.
   void* take();
   void give_back(void* page) { free_.push_back(page); }

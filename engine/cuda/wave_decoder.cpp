@@ -3,6 +3,7 @@
 
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -256,6 +257,12 @@ at::Tensor CudaWaveDecoder::decode(const at::Tensor& mel, const StopToken& stop)
   Pass(vocoder, plan_, trace_, arrays)
       .run(rows.const_data_ptr(), frames, samples.mutable_data_ptr<float>(), stop);
   return samples;
+}
+
+void CudaWaveDecoder::warm_up(int64_t frames) {
+  decode(at::zeros({1, vocoder_->mel_bands(), frames},
+                   at::TensorOptions(vocoder_->device()).dtype(at::kFloat)),
+         StopToken());
 }
 
 }  // namespace indextts2

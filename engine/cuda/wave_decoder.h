@@ -36,6 +36,7 @@ class CudaWaveDecoder : public WaveDecoder {
   // As WaveDecoder::decode; tests `stop` before every stage. Throws Error{kInternal} for a mel of a
   // wrong shape, Error{kNoMemory, kDeviceLost}.
   at::Tensor decode(const at::Tensor& mel, const StopToken& stop) override;
+  void warm_up(int64_t frames) override;
 
   // Called after each launch.
   using Trace = std::function<void(const WaveLaunch&)>;

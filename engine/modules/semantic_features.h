@@ -13,8 +13,8 @@ namespace indextts2 {
 // Thread-safety: const.
 class SemanticFeatures {
  public:
-  // `w2v`: the root of w2v-BERT's file; `stats`: of wav2vec2bert_stats.pt, mean and variance of
-  // each column.
+  // The features are float32 if `stats` are, whatever `w2v` computes in. `w2v`: the root of
+  // w2v-BERT's file; `stats`: of wav2vec2bert_stats.pt, mean and variance of each column.
   SemanticFeatures(const Weights& w2v, const Weights& stats, const W2vBertOptions& options = {});
 
   const W2vBert& w2v() const { return w2v_; }

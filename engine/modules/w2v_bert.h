@@ -53,6 +53,7 @@ class W2vBert {
   explicit W2vBert(const Weights& weights, const W2vBertOptions& options = {});
 
   int64_t width() const { return projection_.weight.size(0); }
+  at::ScalarType dtype() const { return projection_.weight.scalar_type(); }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
 
   // The wanted hidden state. features [1, T, 160] -> [1, T, width]; rows from `valid_rows` on are

@@ -1,6 +1,7 @@
 // Devices, through c10's device-independent interface and the CUDA library's entry point.
 #include "pool/device.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/StreamGuard.h>
@@ -9,11 +10,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
+#include <fstream>
 #include <optional>
 
 #include "core/device_library.h"
 #include "core/error.h"
+#include "pool/dead_devices.h"
+#include "pool/device_words.h"
+#include "pool/numa.h"
 
 namespace indextts2 {
 namespace {
@@ -94,46 +98,20 @@ std::string cpu_name() {
   return std::to_string(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))) + " CPU cores";
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-std::string describe(const std::vector<Device>& devices) {
-  std::string text;
-  for (const Device& device : devices) {
-    text += (text.empty() ? "" : ", ") + device.id + " (" + device.name + ")";
+// Why a CUDA word names nothing.
+void explain_missing_cuda(const std::string& word) {
+  if (word.compare(0, 4, "cuda") != 0) return;
+  if (!cuda_problem().empty()) {
+    throw Error(ErrorCode::kLibraryInit,
+                "device \"" + word + "\" cannot be used: " + cuda_problem());
   }
-  return text;
-}
-
-bool starts_with(const std::string& text, const std::string& prefix) {
-  return text.compare(0, prefix.size(), prefix) == 0;
-}
-
-// The number behind "cpu:", or nothing when `word` is something else.
-std::optional<int> cpu_replicas(const std::string& word) {
-  if (word == "cpu") return 1;
-  if (!starts_with(word, "cpu:") || word.size() == 4 || word.size() > 8 ||
-      !std::all_of(word.begin() + 4, word.end(), [](unsigned char c) { return std::isdigit(c); })) {
-    return std::nullopt;
+  if (count_driver_devices() == 0) {
+    throw Error(
+        ErrorCode::kLibraryInit,
+        "device \"" + word +
+            "\" cannot be used: no NVIDIA driver or no GPU on this machine; there is: cpu (" +
+            cpu_name() + ")");
   }
-  return std::stoi(word.substr(4));
-}
-
-// Ids of the devices that one word means.
-std::vector<std::string> match(const std::string& word, const std::vector<Device>& devices) {
-  std::vector<std::string> ids;
-  const std::string wanted = lower(word);
-  for (const Device& device : devices) {
-    const bool is_cuda = device.id != "cpu";
-    const bool all_cuda = wanted == "cuda" || wanted == "cuda:*";
-    const bool by_name = is_cuda && !starts_with(wanted, "cuda") && wanted != "cpu" &&
-                         lower(device.name).find(wanted) != std::string::npos;
-    if (device.id == wanted || (is_cuda && all_cuda) || by_name) ids.push_back(device.id);
-  }
-  return ids;
 }
 
 }  // namespace
@@ -162,52 +140,48 @@ void* device_symbol(const std::string& device_id, const char* name) {
 
 std::string cuda_problem() { return cuda().problem; }
 
-std::vector<std::string> resolve_devices(const std::vector<std::string>& words,
-                                         int replicas_per_device) {
-  if (words.empty())
-    throw Error(ErrorCode::kSettings, "devices: the list is empty; name at least one, or \"auto\"");
-  const std::vector<Device> devices = list_devices();
-  std::vector<std::string> places, seen;
-  for (const std::string& word : words) {
-    std::vector<std::string> ids;
-    int repeat = replicas_per_device;
-    if (word == "auto") {
-      ids = devices.size() > 1 ? match("cuda", devices) : std::vector<std::string>{"cpu"};
-    } else if (const std::optional<int> replicas = cpu_replicas(word)) {
-      if (*replicas < 1 || *replicas > 64) {
-        throw Error(ErrorCode::kSettings,
-                    "devices: \"" + word + "\": expected 1 to 64 CPU replicas");
-      }
-      ids = {"cpu"};
-      repeat *= *replicas;
-    } else {
-      ids = match(word, devices);
-    }
-    if (ids.empty()) {
-      const std::string there = "; there is: " + describe(devices);
-      if (starts_with(word, "cuda") && !cuda_problem().empty()) {
-        throw Error(ErrorCode::kLibraryInit,
-                    "device \"" + word + "\" cannot be used: " + cuda_problem());
-      }
-      if (starts_with(word, "cuda") && count_driver_devices() == 0) {
-        throw Error(ErrorCode::kLibraryInit,
-                    "device \"" + word +
-                        "\" cannot be used: no NVIDIA driver or no GPU on this machine" + there);
-      }
-      throw Error(ErrorCode::kUnknownDevice, "unknown device \"" + word + "\"" + there);
-    }
-    for (const std::string& id : ids) {
-      if (std::find(seen.begin(), seen.end(), id) != seen.end()) {
-        throw Error(ErrorCode::kSettings,
-                    "devices: " + id + " is named twice (again by \"" + word +
-                        "\"); use replicas-per-device or cpu:N for several replicas");
-      }
-      seen.push_back(id);
-      places.insert(places.end(), static_cast<size_t>(std::max(1, repeat)), id);
-    }
-  }
-  return places;
+std::vector<Place> resolve_devices(const std::vector<std::string>& words, int replicas_per_device) {
+  return places_of(words, list_devices(), replicas_per_device, check_device_alive,
+                   explain_missing_cuda);
 }
+
+uint64_t memory_used(const std::string& id) {
+  const Cuda& found = cuda();
+  if (id == "cpu") {
+    std::ifstream file("/proc/self/statm");
+    uint64_t all = 0, resident = 0;
+    file >> all >> resident;
+    return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+  if (!found.library || id.rfind("cuda:", 0) != 0) return 0;
+  try {
+    const DeviceProperties device = found.library->properties(std::stoi(id.substr(5)));
+    return device.total_bytes - device.free_bytes;
+  } catch (const Error&) {
+    return 0;  // a device that failed
+  }
+}
+
+void free_cached_memory(const std::string& id) {
+  const c10::Device device(id);
+  if (device.is_cpu()) return;
+  const c10::DeviceGuard guard(device);
+  c10::getDeviceAllocator(device.type())->emptyCache();
+}
+
+namespace {
+
+// "0000:3b:00.0" of CUDA device `index`, by the driver; empty: unknown.
+std::string pci_id_of(int index) {
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (!driver) return "";
+  using Find = int (*)(char*, int, int);
+  const auto find = reinterpret_cast<Find>(dlsym(driver, "cuDeviceGetPCIBusId"));
+  char id[32] = {};
+  return find && find(id, sizeof id, index) == 0 ? id : "";
+}
+
+}  // namespace
 
 struct DeviceScope::Guards {
   c10::InferenceMode inference{true};
@@ -218,6 +192,7 @@ DeviceScope::DeviceScope(const std::string& device_id, StreamPriority priority)
     : guards_(std::make_unique<Guards>()) {
   const c10::Device device(device_id);
   if (device.is_cpu()) return;
+  run_on(processors_near(pci_id_of(device.index())));
   const c10::impl::VirtualGuardImpl guard(device.type());
   guards_->stream.emplace(guard.getStreamFromGlobalPool(device, priority == StreamPriority::kHigh));
 }

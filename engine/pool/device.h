@@ -27,17 +27,33 @@ void* device_symbol(const std::string& device_id, const char* name);
 // Why CUDA devices are missing from list_devices(); empty when they are not, or when the machine has none.
 std::string cuda_problem();
 
-// The device of each replica, in order. `words`: "auto" (every CUDA device, else the CPU), an id, "cuda" (every CUDA device), "cpu:N" (N replicas on the CPU), or a
-// device's name; each place is repeated `replicas_per_device` times. "cpu" is not repeated into other places, so that
-// ["cuda:0", "cpu"] gives two replicas.
-// Throws Error{kSettings} for an empty list or a device named twice, {kUnknownDevice} with the list of what there is, and
-// {kLibraryInit} for a CUDA device when the CUDA library cannot be used.
-std::vector<std::string> resolve_devices(const std::vector<std::string>& words, int replicas_per_device);
+// Where a replica runs.
+struct Place {
+  std::string device;     // id
+  std::string precision;  // "fp16"; empty: that of the engine
+};
+
+// The place of each replica, in order. `words`: "auto" (every usable CUDA device, else the CPU), an
+// id, "cuda:*" or "cuda" (every CUDA device), "cpu:N" (N replicas on the CPU), a device's name or a
+// part of it; '*' stands for any letters. "@fp16" behind a word gives its devices a precision of
+// their own. Each place is repeated `replicas_per_device` times; "cpu" is not repeated into other
+// places, so that ["cuda:0", "cpu"] gives two replicas.
+// Throws Error{kSettings} for an empty list, a device named twice or an unknown precision,
+// {kUnknownDevice} with the list of what there is, {kDeviceLost} for a device that has failed in
+// this process, and {kLibraryInit} for a CUDA device when the CUDA library cannot be used.
+std::vector<Place> resolve_devices(const std::vector<std::string>& words, int replicas_per_device);
+
+// Bytes in use on a device, by everybody; of "cpu": by this process. 0: unknown.
+uint64_t memory_used(const std::string& id);
+
+// Gives memory that LibTorch keeps for later back to the device. Thread-safety: safe.
+void free_cached_memory(const std::string& id);
 
 // Of a device's stream: where the device chooses between two, the high one goes first.
 enum class StreamPriority { kNormal, kHigh };
 
-// Puts the calling thread onto a device for as long as it lives: inference mode, the device, and a stream of its own.
+// Puts the calling thread onto a device for as long as it lives: inference mode, the device, and a stream of its own; for
+// good onto the processors of the device's NUMA node.
 // Thread-safety: one thread.
 class DeviceScope {
  public:

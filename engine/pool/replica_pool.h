@@ -1,8 +1,9 @@
-// N replicas, each on a thread of its own with a queue of its own.
+// N replicas, each on a thread of its own with a door of its own to the jobs that wait.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,35 +17,34 @@
 namespace indextts2 {
 
 struct PoolOpenOptions {
-  StopToken stop;  // polled while replicas are built: open throws kCancelled
-  std::function<void(size_t ready)>
-      on_ready;  // one more replica is built; called on the opening thread
+  StopToken stop;  // polled while replicas are built: open and add throw kCancelled
+  // One more replica is built; called on the opening thread.
+  std::function<void(size_t ready)> on_ready;
+  PoolHooks hooks;  // for open only
 };
 
 // A Replica is built by its factory and destroyed on its worker's thread. It has one method,
 //   void serve(JobQueue<J>& queue);
 // which draws jobs and ends them until the queue is closed (pop() answers null; the stop() of the
-// jobs that it still has is set then). If serve throws, the replica is given up: the jobs that it
-// had drawn fail with that exception, those that waited go to the other replicas. With the last
-// replica gone, all jobs fail with its exception.
+// jobs that it still has is set then, unless they may be finished). What happens when it fails:
+// Note [Loss of a replica].
 //
 // The last handle to go hands the workers to the reaper and returns at once, see Note [End of
 // threads]. Thread-safety: safe.
 template <typename Replica, typename J>
 class ReplicaPool {
  public:
-  // Throws what it likes; `closing` stops when the pool is being closed. What the factories hold
-  // (weights) is released after all workers have ended.
+  // What a factory holds (weights) is released when its replica has ended.
   using Factory = typename ReplicaWorkers<Replica, J>::Factory;
+  using Plan = typename ReplicaWorkers<Replica, J>::Plan;
 
   // Builds all replicas at the same time. Throws what the first failing factory threw, without
   // waiting for the others.
-  static std::shared_ptr<ReplicaPool> open(std::vector<Factory> factories,
+  static std::shared_ptr<ReplicaPool> open(std::vector<Plan> plans,
                                            const PoolOpenOptions& options = {}) {
-    if (factories.empty()) throw Error(ErrorCode::kSettings, "pool: no replicas were asked for");
-    std::shared_ptr<ReplicaPool> pool(new ReplicaPool(std::move(factories)));
-    pool->workers_->start();
-    pool->workers_->wait_ready(options.stop, options.on_ready);
+    if (plans.empty()) throw Error(ErrorCode::kSettings, "pool: no replicas were asked for");
+    std::shared_ptr<ReplicaPool> pool(new ReplicaPool(options));
+    pool->add(std::move(plans), options);
     reaper::run_before_other_exit_handlers();
     return pool;
   }
@@ -52,15 +52,24 @@ class ReplicaPool {
   ReplicaPool(const ReplicaPool&) = delete;
   ReplicaPool& operator=(const ReplicaPool&) = delete;
 
-  size_t size() const { return workers_->size(); }
+  // More replicas, or lost ones again, while the others work. Throws as open, and
+  // Error{kDeviceLost} when a lost replica of the same name still hangs.
+  void add(std::vector<Plan> plans, const PoolOpenOptions& options = {}) {
+    workers_->add(std::move(plans), options.stop, options.on_ready);
+  }
+  // See ReplicaWorkers::remove.
+  void remove(const std::string& name, const StopToken& stop = {}) { workers_->remove(name, stop); }
+
+  // Replicas that take jobs.
+  size_t size() const { return workers_->num_open(); }
   // Never blocks. The job's Done is called exactly once, possibly before this returns.
-  void submit(const std::shared_ptr<J>& job, Dispatch dispatch) { workers_->submit(job, dispatch); }
-  // One entry per replica, in the order of the factories; false: it was given up.
-  std::vector<std::pair<ReplicaCounters, bool>> counters() const { return workers_->counters(); }
+  void submit(const std::shared_ptr<J>& job) { workers_->submit(job); }
+  // One entry per replica, in the order in which they came; lost ones included.
+  std::vector<ReplicaInfo> info() const { return workers_->info(); }
 
  private:
-  explicit ReplicaPool(std::vector<Factory> factories)
-      : workers_(std::make_shared<ReplicaWorkers<Replica, J>>(std::move(factories))) {
+  explicit ReplicaPool(const PoolOpenOptions& options)
+      : workers_(std::make_shared<ReplicaWorkers<Replica, J>>(options.hooks)) {
     reaper::enroll(workers_);
   }
 

@@ -58,7 +58,7 @@ struct SessionState {
   std::deque<std::shared_ptr<Text>> texts;  // pushed, end not delivered; ascending ids
   std::deque<std::shared_ptr<Text>> unread;  // pushed, not all found
   uint64_t last_id = 0;
-  int window = 1;     // constant once the worker runs
+  int window = 1;     // at most so many segments in flight
   int in_flight = 0;  // slots of all texts
   int num_found = 0;  // found segments of all texts
   bool finished = false, interrupted = false, closed = false;

@@ -68,6 +68,10 @@ class FlowSolver {
   // step.
   virtual std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs,
                                         const StopToken& stop) = 0;
+  // Makes ready what segments of these sizes need, so that their first solve is no slower than the
+  // next ones. Throws Error{kNoMemory, kDeviceLost}.
+  virtual void warm_up(int64_t /*prompt_frames*/, int64_t /*generated_frames*/,
+                       const FlowOptions& /*options*/) {}
 };
 
 // Log-mel to samples. Thread-safety: one thread.
@@ -77,6 +81,8 @@ class WaveDecoder {
   // mel [1, M, F] float32 on the network's device -> [F * hop] float32 in [-1, 1], there as well.
   // Throws Error{kCancelled}.
   virtual at::Tensor decode(const at::Tensor& mel, const StopToken& stop) = 0;
+  // As FlowSolver::warm_up, for mels of up to so many frames.
+  virtual void warm_up(int64_t /*frames*/) {}
 };
 
 // The networks of one device, ready to run; immutable, shared by its replicas. What it makes holds
@@ -97,16 +103,17 @@ struct NetworkModules {
   std::shared_ptr<const BigVgan> vocoder;
 };
 
-inline constexpr int kDeviceBackendAbi = 1;
+inline constexpr int kDeviceBackendAbi = 2;
 
 // The networks of a device library. Thread-safety: safe.
 class DeviceBackend {
  public:
   virtual ~DeviceBackend() = default;
   // Parts whose sizes the library has no kernels for run on LibTorch as they would without it.
-  // Works on the current device, where the modules must be. A module may be null: what it is for
-  // must then not be made. Throws Error{kNoMemory, kDeviceLost}.
-  virtual std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const = 0;
+  // Works on the current device, where the modules must be. A module that is packed and not needed
+  // any more is let go. A module may be null: what it is for must then not be made. Throws
+  // Error{kNoMemory, kDeviceLost}.
+  virtual std::shared_ptr<const DeviceNetworks> prepare(NetworkModules modules) const = 0;
 };
 
 }  // namespace indextts2

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/beam_limits.h"
 #include "core/random.h"
 #include "ops/sampling.h"
 
@@ -23,8 +24,6 @@ struct BeamOptions {
   int64_t start_token = 8192;
   int64_t stop_token = 8193;
 };
-
-inline constexpr int kMaxBeams = 10;
 
 // Throws Error{kSettings} naming the option that is out of range.
 void check_beam_options(const BeamOptions& options);

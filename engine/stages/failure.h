@@ -10,4 +10,8 @@ namespace indextts2 {
 // (without its backtrace) as detail.
 std::exception_ptr as_error(const std::exception_ptr& failure);
 
+// True for an error of as_error() after which the device gives no more sound: it is full, or a
+// device call has failed.
+bool breaks_device(const std::exception_ptr& error);
+
 }  // namespace indextts2

@@ -38,9 +38,36 @@ RenderThread::~RenderThread() { close(); }
 void RenderThread::push(DecodedSegment segment) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    waiting_.push_back(std::move(segment));
+    if (!abandoned_) waiting_.push_back(std::move(segment));
   }
   wake_.notify_all();
+}
+
+void RenderThread::set_on_fault(std::function<void(std::exception_ptr)> on_fault) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  on_fault_ = std::move(on_fault);
+}
+
+void RenderThread::abandon() {
+  std::deque<DecodedSegment> left;  // goes without the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  abandoned_ = true;
+  left.swap(waiting_);
+}
+
+// A job of its own fault fails; one that the device has let down is left alone.
+void RenderThread::fail(SynthesisJob& job, const std::exception_ptr& failure) {
+  std::function<void(std::exception_ptr)> on_fault;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    on_fault = on_fault_;
+  }
+  if (!on_fault || !breaks_device(failure)) {
+    job.fail(failure);
+    return;
+  }
+  on_fault(failure);
+  abandon();
 }
 
 void RenderThread::close() {
@@ -65,7 +92,7 @@ void RenderThread::run() {
     std::vector<DecodedSegment> group = take();
     if (group.empty()) return;
     if (no_device) {
-      for (const DecodedSegment& segment : group) segment.job->fail(no_device);
+      for (const DecodedSegment& segment : group) fail(*segment.job, no_device);
     } else {
       render(std::move(group));
     }
@@ -109,7 +136,7 @@ std::vector<RenderThread::Prepared> RenderThread::prepare(std::vector<DecodedSeg
       FlowJob flow = renderer_->prepare(segment.job->request, segment.codes);
       prepared.push_back({std::move(segment), std::move(flow), {}});
     } catch (...) {
-      segment.job->fail(as_error(std::current_exception()));
+      fail(*segment.job, as_error(std::current_exception()));
     }
   }
   return prepared;
@@ -134,7 +161,7 @@ void RenderThread::solve(std::vector<Prepared>* group) {
     for (size_t i = 0; i < mels.size(); ++i) group->at(i).mel = std::move(mels[i]);
   } catch (...) {
     if (group->size() == 1) {
-      group->front().segment.job->fail(as_error(std::current_exception()));
+      fail(*group->front().segment.job, as_error(std::current_exception()));
       return;
     }
   }
@@ -149,14 +176,16 @@ void RenderThread::solve(std::vector<Prepared>* group) {
 
 void RenderThread::finish(Prepared prepared) {
   SynthesisJob& job = *prepared.segment.job;
-  if (job.over()) return;
+  if (job.over() || !prepared.mel.defined()) return;
   try {
     Sound sound = renderer_->vocode(prepared.mel, prepared.segment.codes.capped, job.stop());
     sound.seconds_spent = now_seconds() - prepared.segment.start;
     const double seconds = static_cast<double>(sound.samples.size()) / options_.sample_rate_hz;
-    job.deliver(std::move(sound), seconds);
+    sound.codes = static_cast<int>(prepared.segment.codes.codes.size());
+    const double codes = sound.codes;
+    job.deliver(std::move(sound), seconds, codes);
   } catch (...) {
-    job.fail(as_error(std::current_exception()));
+    fail(job, as_error(std::current_exception()));
   }
 }
 

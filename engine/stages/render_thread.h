@@ -35,7 +35,8 @@ struct RenderOptions {
 // thread becomes free is therefore solved in one call; each segment is vocoded and delivered by
 // itself. What a segment sounds like does not depend on its company.
 //
-// Thread-safety: safe. Every job that it was given ends with its sound or its own Error.
+// Thread-safety: safe. Every job that it was given ends with its sound or its own Error, but for
+// those of a broken device: they are left to who is told of the fault.
 class RenderThread {
  public:
   // `enter`: called first on the thread; what it returns lives as long as the thread. `make`: makes
@@ -45,6 +46,11 @@ class RenderThread {
   ~RenderThread();  // as close()
 
   void push(DecodedSegment segment);
+  // Who is told, on the thread, that the device gives no more sound. Without it jobs fail with that
+  // Error, too.
+  void set_on_fault(std::function<void(std::exception_ptr)> on_fault);
+  // Lets go of what it was given and not begun.
+  void abandon();
   // Finishes what it was given and ends the thread. Call it once nothing is pushed any more.
   void close();
 
@@ -57,15 +63,17 @@ class RenderThread {
   std::vector<Prepared> prepare(std::vector<DecodedSegment> group);
   void solve(std::vector<Prepared>* group);
   void finish(Prepared segment);
+  void fail(SynthesisJob& job, const std::exception_ptr& failure);
 
   const std::function<std::shared_ptr<void>()> enter_;
   const std::function<std::unique_ptr<Renderer>()> make_;
   const RenderOptions options_;
   std::unique_ptr<Renderer> renderer_;  // used by the thread, destroyed by the owner
-  std::mutex mutex_;                    // guards waiting_ and closed_
+  std::mutex mutex_;                    // guards all below but thread_
   std::condition_variable wake_;
   std::deque<DecodedSegment> waiting_;
-  bool closed_ = false;
+  bool closed_ = false, abandoned_ = false;
+  std::function<void(std::exception_ptr)> on_fault_;
   std::thread thread_;
 };
 

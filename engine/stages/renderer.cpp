@@ -1,6 +1,7 @@
 // Codes to sound: latent pass, flow, vocoder.
 #include "stages/renderer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/random.h"
@@ -8,6 +9,12 @@
 
 namespace indextts2 {
 namespace {
+
+// What a device is made ready for: whole clips, short clips; segments of up to 11 s.
+constexpr int64_t kWarmPromptSeconds[] = {15, 5};
+constexpr int64_t kWarmFrames = 960, kWarmFrameStep = 64;
+constexpr int64_t kWarmCodes[] = {500, 250, 100};
+constexpr int64_t kWarmVoiceRows = 34;
 
 // The start of the flow [1, bands, frames], from the segment's own stream. The share of the prompt
 // is not used and therefore left at zero.
@@ -36,6 +43,33 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
 
 int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
   return request.voice->ref_mel.size(2) + mel_frames(static_cast<int64_t>(num_codes));
+}
+
+void Renderer::warm_up(int64_t frames_together) {
+  const ModelConfig& config = model_->config;
+  FlowOptions options;
+  options.steps = config.generation.diffusion_steps;
+  options.guidance = config.generation.guidance;
+  // The largest first: what grows later is made anew.
+  const int64_t group_prompts = frames_together / 4;
+  if (group_prompts > 0) {
+    solver_->warm_up(group_prompts, frames_together - group_prompts, options);
+  }
+  for (const int64_t seconds : kWarmPromptSeconds) {
+    const int64_t prompt = seconds * config.mel.sr / config.mel.hop_length;
+    for (int64_t frames = kWarmFrames; frames > 0; frames -= kWarmFrameStep) {
+      solver_->warm_up(prompt, frames, options);
+    }
+  }
+  decoder_->warm_up(kWarmFrames);
+  const at::Tensor conditioning = host_tensor(
+      std::vector<float>(static_cast<size_t>(kWarmVoiceRows * config.gpt.model_dim), 0.1f),
+      {1, kWarmVoiceRows, config.gpt.model_dim});
+  for (const int64_t count : kWarmCodes) {
+    const int64_t codes = std::min(count, model_->gpt->max_codes());
+    model_->gpt->latent(conditioning.to(model_->gpt->final_norm().weight.options()), {2, 3, 4, 5},
+                        std::vector<int64_t>(static_cast<size_t>(codes), 0));
+  }
 }
 
 FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {

@@ -22,6 +22,11 @@ class Renderer {
   Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<StageClock> clock,
            std::string device);
 
+  // Makes the device ready for segments of common lengths with prompts of common lengths, and for
+  // groups of `frames_together` frames: memory, kernels, graphs. Throws Error{kNoMemory,
+  // kDeviceLost}.
+  void warm_up(int64_t frames_together);
+
   // Frames that the flow has to go through for a segment of so many codes, its prompt included.
   static int64_t frames(const SynthesisRequest& request, size_t num_codes);
 

@@ -2,6 +2,7 @@
 #include "stages/speech_model.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "stages/torch_networks.h"
 
@@ -15,10 +16,16 @@ Weights gpt_network(const ModelCheckpoints& files, const WeightsOptions& options
   return root.has_scope("model") ? root.scope("model") : root;
 }
 
-std::shared_ptr<const DeviceNetworks> make_networks(const NetworkModules& modules,
+std::shared_ptr<const DeviceNetworks> make_networks(NetworkModules modules,
                                                     const DeviceBackend* backend) {
-  if (backend) return backend->prepare(modules);
-  return std::make_shared<const TorchNetworks>(modules);
+  if (backend) return backend->prepare(std::move(modules));
+  return std::make_shared<const TorchNetworks>(std::move(modules));
+}
+
+// Half precision where `options` say one, the one with the finer steps.
+WeightsOptions fine_options(WeightsOptions options) {
+  if (options.dtype == at::kBFloat16) options.dtype = at::kHalf;
+  return options;
 }
 
 }  // namespace
@@ -49,17 +56,21 @@ SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions
     : gpt(gpt_network(files, options)),
       s2mel(files.s2mel, options),
       codec(files.codec, options),
-      bigvgan(files.bigvgan, options),
+      bigvgan(files.bigvgan, fine_options(options)),
       spk_matrix(files.spk_matrix, options),
       emo_matrix(files.emo_matrix, options) {}
 
 SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
                          const DeviceBackend* backend)
+    : SpeechModel(weights, model, backend, load_vocoder(weights.bigvgan, model)) {}
+
+SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
+                         const DeviceBackend* backend, std::shared_ptr<const BigVgan> waves)
     : config(model),
       gpt(std::make_shared<const UnifiedVoice>(weights.gpt, model.gpt)),
       mel(weights.s2mel, weights.codec, model),
-      vocoder(weights.bigvgan, model),
-      networks(make_networks({gpt, mel.flow(), vocoder.network()}, backend)),
+      vocoder(*waves),
+      networks(make_networks({gpt, mel.flow(), std::move(waves)}, backend)),
       emotions(weights.spk_matrix, weights.emo_matrix, model.emo_num),
       unused({unused_in(weights.gpt, UnifiedVoice::unused_weights()),
               unused_in(weights.s2mel.scope("net"), MelGenerator::unused_weights()),
@@ -70,11 +81,14 @@ SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
                                                        const WeightsOptions& options) {
-  const Weights s2mel(files.s2mel, options);
+  WeightsOptions in_float = options;
+  in_float.dtype = at::kFloat;
+  const Weights s2mel(files.s2mel, in_float);
   return std::make_unique<const VoiceEncoder>(
-      VoiceEncoderWeights{Weights(files.w2v, options), Weights(files.w2v_stat, options),
-                          Weights(files.codec, options), Weights(files.campplus, options),
-                          s2mel_network(s2mel, "length_regulator"), gpt_network(files, options)},
+      VoiceEncoderWeights{Weights(files.w2v, fine_options(options)),
+                          Weights(files.w2v_stat, in_float), Weights(files.codec, in_float),
+                          Weights(files.campplus, in_float),
+                          s2mel_network(s2mel, "length_regulator"), gpt_network(files, in_float)},
       config);
 }
 

@@ -30,7 +30,8 @@ struct ModelCheckpoints {
   uint64_t bytes() const;
 };
 
-// The files that speaking needs, at the root of what is looked for in them.
+// The files that speaking needs, at the root of what is looked for in them. Where `options` say
+// bfloat16, the vocoder comes in float16: as fast, and nearer to float32.
 struct SpeechWeights {
   SpeechWeights(const ModelCheckpoints& files, const WeightsOptions& options);
   Weights gpt, s2mel, codec, bigvgan, spk_matrix, emo_matrix;
@@ -52,9 +53,15 @@ struct SpeechModel {
   std::shared_ptr<const DeviceNetworks> networks;  // what runs gpt, mel.flow() and the vocoder
   EmotionTable emotions;
   std::vector<UnusedTensors> unused;  // one entry a file; the voice encoder may need what is left
+
+ private:
+  // `waves` is given away: a backend that packs it frees it while the model is made.
+  SpeechModel(const SpeechWeights& weights, const ModelConfig& config, const DeviceBackend* backend,
+              std::shared_ptr<const BigVgan> waves);
 };
 
-// The voice encoder of the same files.
+// The voice encoder of the same files. Where `options` say half precision, w2v-BERT, the largest
+// part by far, comes in float16; the others stay in float32.
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
                                                        const WeightsOptions& options);

@@ -41,6 +41,7 @@ struct Sound {
   bool capped = false;         // stopped by max_codes
   std::string device;          // where it was made
   double seconds_spent = 0;    // from the start of decoding to the sound
+  int codes = 0;
 };
 
 using SynthesisJob = Job<SynthesisRequest, Sound>;

@@ -1,6 +1,7 @@
 // A replica's first thread: decoding.
 #include "stages/synthesizer.h"
 
+#include <algorithm>
 #include <exception>
 #include <future>
 #include <utility>
@@ -37,6 +38,13 @@ RenderOptions render_options(const SynthesizerOptions& options, const ModelConfi
   return render;
 }
 
+// Inside a catch block: what went wrong is this job's own, or the device's.
+void fail_or_throw(SynthesisJob& job) {
+  const std::exception_ptr failure = as_error(std::current_exception());
+  if (breaks_device(failure)) std::rethrow_exception(failure);
+  job.fail(failure);
+}
+
 }  // namespace
 
 // A segment that is being decoded.
@@ -52,10 +60,19 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
       clock_(std::move(clock)),
       options_(std::move(options)),
       scope_(enter(options_, ReplicaThread::kDecode)),
-      generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch)),
+      // One slot is for segments that somebody waits for.
+      generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch + 1)),
+      faults_(options_.faults, options_.device),
       renderer_([this] { return enter(options_, ReplicaThread::kRender); },
-                [this] { return std::make_unique<Renderer>(model_, clock_, options_.device); },
-                render_options(options_, model_->config)) {}
+                [this] { return make_renderer(); }, render_options(options_, model_->config)) {}
+
+std::unique_ptr<Renderer> Synthesizer::make_renderer() const {
+  auto renderer = std::make_unique<Renderer>(model_, clock_, options_.device);
+  if (options_.warm_sizes) {
+    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0);
+  }
+  return renderer;
+}
 
 CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   CodeRequest codes;
@@ -91,8 +108,9 @@ Sound Synthesizer::speak(const SynthesisRequest& request, const StopToken& stop)
 // Takes jobs in while there is room; waits for one when idle. False: the queue is closed and
 // nothing is left to do.
 bool Synthesizer::admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding) {
-  while (generator_.free_slots() > 0) {
-    std::shared_ptr<SynthesisJob> job = decoding->empty() ? queue.pop() : queue.try_pop();
+  for (int free = generator_.free_slots(); free > 0; free = generator_.free_slots()) {
+    std::shared_ptr<SynthesisJob> job =
+        decoding->empty() ? queue.pop() : queue.try_pop(/*only_first=*/free == 1);
     if (!job) return !decoding->empty();
     Decoding next;
     next.job = std::move(job);
@@ -101,8 +119,9 @@ bool Synthesizer::admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* de
       const StageTimer timer(*clock_, "prefill");
       next.slot = generator_.begin(code_request(next.job->request));
       decoding->push_back(std::move(next));
+      faults_.taken_in();
     } catch (...) {
-      next.job->fail(as_error(std::current_exception()));
+      fail_or_throw(*next.job);
     }
   }
   return true;
@@ -132,40 +151,34 @@ void Synthesizer::collect(std::vector<Decoding>* decoding) {
       }
       renderer_.push(std::move(decoded));
     } catch (...) {
-      done.job->fail(as_error(std::current_exception()));
+      fail_or_throw(*done.job);
     }
   }
 }
 
-// One more code for each. A device that is full fails what it was decoding and goes on; anything
-// else ends the replica.
-void Synthesizer::step(std::vector<Decoding>* decoding) {
+// One more code for each.
+void Synthesizer::step(JobQueue<SynthesisJob>& queue) {
   const StageTimer timer(*clock_, "decode");
-  try {
-    generator_.step();
-  } catch (...) {
-    const std::exception_ptr failure = as_error(std::current_exception());
-    for (Decoding& entry : *decoding) {
-      generator_.abandon(entry.slot);
-      entry.job->fail(failure);
-    }
-    decoding->clear();
-    try {
-      std::rethrow_exception(failure);
-    } catch (const Error& error) {
-      if (error.code != ErrorCode::kNoMemory) throw;
-    }
-  }
+  faults_.step([&queue] { return queue.closed(); });
+  generator_.step();
 }
 
 void Synthesizer::serve(JobQueue<SynthesisJob>& queue) {
+  renderer_.set_on_fault(
+      [&queue](std::exception_ptr fault) { queue.fail_replica(std::move(fault)); });
   // However this ends: with it the second thread ends, too.
   const std::unique_ptr<RenderThread, void (*)(RenderThread*)> rendering(
       &renderer_, [](RenderThread* thread) { thread->close(); });
   std::vector<Decoding> decoding;
-  while (admit(queue, &decoding)) {
-    step(&decoding);
-    collect(&decoding);
+  try {
+    while (admit(queue, &decoding)) {
+      step(queue);
+      collect(&decoding);
+    }
+  } catch (...) {
+    queue.fail_replica(as_error(std::current_exception()));
+    renderer_.abandon();
+    throw;
   }
 }
 
@@ -191,6 +204,14 @@ void Synthesizer::warm_up(const StopToken& stop) {
   request.diffusion_steps = 1;
   request.num_beams = model_->config.generation.num_beams;
   try {
+    if (options_.warm_sizes) {
+      for (const int64_t ids : {120, 60, 30, 15}) {
+        SynthesisRequest text = request;
+        text.segment.ids.assign(std::min(ids, model_->gpt->max_text_tokens()), 2);
+        stop.check();
+        generator_.abandon(generator_.begin(code_request(text)));
+      }
+    }
     speak(request, stop);
   } catch (const Error& error) {
     // A made-up voice may give no sound; that is no reason not to start. A device without memory

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/stop_token.h"
+#include "pool/fault_injection.h"
 #include "pool/job_queue.h"
 #include "stages/code_generator.h"
 #include "stages/render_thread.h"
@@ -23,7 +24,8 @@ enum class ReplicaThread { kDecode, kRender };
 
 struct SynthesizerOptions {
   std::string device = "cpu";
-  int max_batch = 1;
+  int max_batch = 1;                        // one more is decoded while somebody waits for it
+  std::shared_ptr<const FaultPlan> faults;  // for tests; null: none
   // Called first on each of the replica's threads; what it returns lives as long as the thread does
   // its work (device, stream, inference mode).
   std::function<std::shared_ptr<void>(ReplicaThread)> enter_thread;
@@ -31,6 +33,9 @@ struct SynthesizerOptions {
   // The latent pass of a segment on the rendering thread, so that other segments' decoding does not
   // wait for it. Where rendering takes longer than decoding anyway (CPUs) it had better not.
   bool latent_when_rendering = false;
+  // The renderer makes itself ready for common sizes before its first segment, and warm_up() takes
+  // more time. For devices on which that first work costs much.
+  bool warm_sizes = false;
 };
 
 // Thread-safety: one thread, which makes it, serves with it and destroys it.
@@ -40,6 +45,7 @@ class Synthesizer {
               SynthesizerOptions options);
 
   // Works until the queue is closed; call it once. Every job ends with its sound or its own Error.
+  // Throws when the device has failed or is full; jobs that it has then are the pool's.
   void serve(JobQueue<SynthesisJob>& queue);
   // One segment, before serve(); for tests and for warming up.
   Sound speak(const SynthesisRequest& request, const StopToken& stop);
@@ -49,9 +55,10 @@ class Synthesizer {
  private:
   struct Decoding;
 
+  std::unique_ptr<Renderer> make_renderer() const;
   CodeRequest code_request(const SynthesisRequest& request) const;
   bool admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding);
-  void step(std::vector<Decoding>* decoding);
+  void step(JobQueue<SynthesisJob>& queue);
   void collect(std::vector<Decoding>* decoding);
 
   const std::shared_ptr<const SpeechModel> model_;
@@ -59,6 +66,7 @@ class Synthesizer {
   const SynthesizerOptions options_;
   const std::shared_ptr<void> scope_;  // of the decoding thread
   CodeGenerator generator_;
+  FaultTrigger faults_;
   RenderThread renderer_;
 };
 

@@ -5,25 +5,27 @@
 #include <string>
 
 #include "core/error.h"
-#include "stages/torch_networks.h"
 
 namespace indextts2 {
 
-Vocoder::Vocoder(const Weights& weights, const ModelConfig& config)
-    : network_(std::make_shared<const BigVgan>(
-          weights.scope(weights.has_scope("generator") ? "generator" : ""), config.bigvgan)),
-      device_(weights.options().device) {
-  if (network_->hop() != config.mel.hop_length) {
+std::shared_ptr<const BigVgan> load_vocoder(const Weights& weights, const ModelConfig& config) {
+  auto network = std::make_shared<const BigVgan>(
+      weights.scope(weights.has_scope("generator") ? "generator" : ""), config.bigvgan);
+  if (network->hop() != config.mel.hop_length) {
     throw Error(ErrorCode::kModel, "bigvgan/config.json: upsample_rates: expected a product of " +
                                        std::to_string(config.mel.hop_length) +
                                        " as hop_length of config.yaml says, got " +
-                                       std::to_string(network_->hop()));
+                                       std::to_string(network->hop()));
   }
+  return network;
 }
+
+Vocoder::Vocoder(const BigVgan& network)
+    : mel_bands_(network.mel_bands()), device_(network.options().device()) {}
 
 std::vector<float> Vocoder::decode(const at::Tensor& mel, WaveDecoder& decoder,
                                    const StopToken& stop) const {
-  if (mel.dim() != 3 || mel.size(0) != 1 || mel.size(1) != network_->mel_bands()) {
+  if (mel.dim() != 3 || mel.size(0) != 1 || mel.size(1) != mel_bands_) {
     throw Error(ErrorCode::kInternal, "vocoder: mel of a wrong shape");
   }
   const at::Tensor wave =
@@ -37,11 +39,6 @@ std::vector<float> Vocoder::decode(const at::Tensor& mel, WaveDecoder& decoder,
     }
   }
   return sound;
-}
-
-std::vector<float> Vocoder::decode(const at::Tensor& mel, const StopToken& stop) const {
-  TorchWaveDecoder decoder(network_);
-  return decode(mel, decoder, stop);
 }
 
 }  // namespace indextts2

@@ -12,23 +12,22 @@
 
 namespace indextts2 {
 
+// The network of `weights`, the root of bigvgan_generator.pt. Throws Error{kModel}.
+std::shared_ptr<const BigVgan> load_vocoder(const Weights& weights, const ModelConfig& config);
+
+// Keeps nothing of the network, so that a device library that has packed it can let it go.
 // Thread-safety: const.
 class Vocoder {
  public:
-  // `weights`: root of bigvgan_generator.pt.
-  Vocoder(const Weights& weights, const ModelConfig& config);
+  explicit Vocoder(const BigVgan& network);
 
   // mel [1, M, F] -> F * hop mono samples in [-1, 1] by `decoder`, which must be of this network.
   // Throws Error{kSynthesis} when the sound is not finite, Error{kCancelled}.
   std::vector<float> decode(const at::Tensor& mel, WaveDecoder& decoder,
                             const StopToken& stop) const;
-  // The same on LibTorch.
-  std::vector<float> decode(const at::Tensor& mel, const StopToken& stop) const;
-
-  const std::shared_ptr<const BigVgan>& network() const { return network_; }
 
  private:
-  std::shared_ptr<const BigVgan> network_;
+  int64_t mel_bands_;
   at::Device device_;
 };
 

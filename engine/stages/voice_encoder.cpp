@@ -6,13 +6,14 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <future>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "audio/fbank.h"
 #include "audio/resample.h"
 #include "core/error.h"
+#include "ops/serial_scope.h"
 
 namespace indextts2 {
 
@@ -59,6 +60,19 @@ std::vector<float> prompt_samples(const MonoClip& clip, int rate_hz, double max_
   std::vector<float> samples = resample_soxr(clip.samples, clip.sample_rate_hz, rate_hz);
   samples.resize(std::min(samples.size(), static_cast<size_t>(max_seconds * rate_hz)));
   return samples;
+}
+
+// What needs no network: computed by another thread beside the networks of another device, and when
+// it is asked for on the CPU, which the networks keep busy. What `compute` refers to must outlive
+// the future.
+template <typename Compute>
+std::future<W2vFeatures> beside_networks(at::Device device, Compute compute) {
+  if (device.is_cpu()) return std::async(std::launch::deferred, std::move(compute));
+  return std::async(std::launch::async, [compute = std::move(compute)] {
+    const c10::InferenceMode inference;
+    const SerialScope serial(true);  // no team of threads for so little
+    return compute();
+  });
 }
 
 // Counts steps, tests for a stop and tells about progress between them.
@@ -109,8 +123,7 @@ VoiceEncoder::VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig
   expect_width("GPT", config.gpt.model_dim, gpt_.speaker_perceiver().width());
 }
 
-at::Tensor VoiceEncoder::semantic(const std::vector<float>& samples_16k) const {
-  const W2vFeatures features = w2v_features(samples_16k);
+at::Tensor VoiceEncoder::semantic(const W2vFeatures& features) const {
   return semantic_.forward(features.rows.to(device_), features.valid_rows);
 }
 
@@ -121,10 +134,19 @@ VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emot
   if (emotion) check_clip(*emotion, kMinEmotionSeconds);
   Steps steps(options, kSteps + (emotion ? kEmotionClipSteps : 0));
 
+  const auto direct = [&](const MonoClip* clip) {
+    return beside_networks(device_, [clip, &options] {
+      return w2v_features(prompt_samples(*clip, kFbankRateHz, options.max_seconds));
+    });
+  };
+  std::future<W2vFeatures> own_features = direct(&speaker), clip_features;
+  if (emotion) clip_features = direct(emotion);
   const std::vector<float> samples =
       prompt_samples(speaker, mel_.sample_rate_hz, options.max_seconds);
   const std::vector<float> samples_16k =
       resample_sinc_hann(samples, mel_.sample_rate_hz, kFbankRateHz);
+  std::future<W2vFeatures> speaker_features =
+      beside_networks(device_, [&samples_16k] { return w2v_features(samples_16k); });
   VoiceFeatures voice;
   voice.prompt_seconds = static_cast<double>(samples.size()) / mel_.sample_rate_hz;
   voice.ref_mel = kept("mel", log_mel(samples, mel_));
@@ -134,7 +156,7 @@ VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emot
       kept("style", campplus_.forward(centred_fbank(samples_16k).unsqueeze(0).to(device_)));
   steps.done();
 
-  const at::Tensor features = semantic(samples_16k);
+  const at::Tensor features = semantic(speaker_features.get());
   steps.done();
 
   const at::Tensor content = codec_.quantize(features).features;
@@ -146,15 +168,13 @@ VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emot
   steps.done();
 
   // Not the same as `features`, although the clip is: the two ways to 16 kHz differ.
-  const auto emovec = [&](const MonoClip& clip) {
-    const at::Tensor clip_features =
-        semantic(prompt_samples(clip, kFbankRateHz, options.max_seconds));
-    return kept("emotion vector", gpt_.emotion_vector(clip_features));
+  const auto emovec = [&](const W2vFeatures& rows) {
+    return kept("emotion vector", gpt_.emotion_vector(semantic(rows)));
   };
-  voice.own_emovec = emovec(speaker);
+  voice.own_emovec = emovec(own_features.get());
   steps.done();
   if (emotion) {
-    voice.clip_emovec = emovec(*emotion);
+    voice.clip_emovec = emovec(clip_features.get());
     steps.done();
   }
   return voice;

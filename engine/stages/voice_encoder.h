@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "audio/clip.h"
+#include "audio/fbank.h"
 #include "audio/mel.h"
 #include "core/stop_token.h"
 #include "modules/campplus.h"
@@ -51,7 +52,7 @@ class VoiceEncoder {
   const std::vector<UnusedTensors>& unused() const { return unused_; }
 
  private:
-  at::Tensor semantic(const std::vector<float>& samples_16k) const;
+  at::Tensor semantic(const W2vFeatures& features) const;
 
   at::Device device_;
   MelOptions mel_;

@@ -88,6 +88,18 @@ void print_solve(const char* name, int64_t prompt, int64_t generated, int segmen
   std::fflush(stdout);
 }
 
+// Lengths that were never seen: planning counts, and capture where they do not share a graph.
+void bench_new_lengths(CudaFlowSolver& solver, const FlowSizes& sizes, at::ScalarType type,
+                       int64_t prompt, int64_t apart) {
+  std::vector<FlowJob> jobs;
+  const int64_t count = repeats + kWarmUps, shortest = 861 - apart * (kWarmUps + repeats / 2);
+  for (int64_t i = 0; i < count; ++i) {
+    jobs.push_back(job_of(sizes, type, prompt, std::max<int64_t>(shortest, 20) + apart * i));
+  }
+  print_solve(apart < 64 ? "  new lengths" : "  new graphs", prompt, 861, 1,
+              timed([&](int i) { solver.solve({jobs[static_cast<size_t>(i)]}, StopToken()); }));
+}
+
 void bench_solves(const char* name, CudaFlowSolver& solver, const FlowSizes& sizes,
                   at::ScalarType type, bool all) {
   for (const int64_t prompt : {430, 1292}) {
@@ -101,10 +113,8 @@ void bench_solves(const char* name, CudaFlowSolver& solver, const FlowSizes& siz
       }
     }
     if (!all) continue;
-    // Lengths that were never seen: planning and capture count.
-    print_solve("  new lengths, bf16", prompt, 861, 1, timed([&](int i) {
-                  solver.solve({job_of(sizes, type, prompt, 826 + 9 * i)}, StopToken());
-                }));
+    bench_new_lengths(solver, sizes, type, prompt, /*apart=*/9);
+    bench_new_lengths(solver, sizes, type, prompt, /*apart=*/70);
   }
 }
 

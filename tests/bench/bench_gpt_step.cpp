@@ -124,9 +124,11 @@ class Bench {
     } kKinds[] = {{"qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, false},
                   {"norm + qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, true},
                   {"proj", &Gpt2::Layer::attn_c_proj, RowOutput::kParts, false},
+                  {"proj added", &Gpt2::Layer::attn_c_proj, RowOutput::kAdded, false},
                   {"fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, false},
                   {"norm + fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, true},
-                  {"fc2", &Gpt2::Layer::mlp_c_proj, RowOutput::kParts, false}};
+                  {"fc2", &Gpt2::Layer::mlp_c_proj, RowOutput::kParts, false},
+                  {"fc2 added", &Gpt2::Layer::mlp_c_proj, RowOutput::kAdded, false}};
     const size_t room = size_t(kMaxRowSplits) * kMostRows * 5120;
     DeviceBuffer<float> x(room), y(room), h(room);
     for (DeviceBuffer<float>* buffer : {&x, &y, &h}) {
@@ -134,7 +136,8 @@ class Bench {
     }
     for (const auto& kind : kKinds) {
       for (const int segments : kSegments) {
-        if (kind.norm && segments * kBeams > 8) continue;
+        if (!runs(layers[0].*kind.linear, kind.output, kind.norm, segments * kBeams, x, y))
+          continue;
         const DeviceTime time = time_graph([&](cudaStream_t stream) {
           for (const Gpt2::Layer& layer : layers) {
             RowLinear linear =
@@ -142,6 +145,7 @@ class Bench {
             if (kind.norm) {
               linear.x = nullptr;
               linear.norm = norm_of(layer, linear.in, x, h);
+              linear.norm.part_count = 0;
             }
             check(row_linear(linear, stream));
           }
@@ -179,6 +183,13 @@ class Bench {
     linear.output = output;
     linear.y = y.data();
     return linear;
+  }
+
+  bool runs(const Linear& from, RowOutput output, bool norm, int rows, DeviceBuffer<float>& x,
+            DeviceBuffer<float>& y) const {
+    RowLinear linear = row_linear_of(from, output, rows, x, y);
+    if (norm) linear.x = nullptr;
+    return (!norm && output != RowOutput::kAdded) || row_linear_streams(linear);
   }
 
   RowNorm norm_of(const Gpt2::Layer& layer, int width, DeviceBuffer<float>& x,
@@ -225,14 +236,15 @@ void run(const Arguments& arguments) {
   Bench bench(arguments);
   bench.print_steps("step", {});
   if (arguments.variants) {
-    bench.print_steps("norm before", {0, true, 0});
-    bench.print_steps("norm inside up to 8 rows", {8, true, 0});
-    bench.print_steps("without prefetch", {kFusedNormRows, false, 0});
+    bench.print_steps("norm before", {0, true, 0, true});
+    bench.print_steps("norm before, it adds", {0, true, 0, false});
+    bench.print_steps("norm inside up to 8 rows", {8, true, 0, true});
+    bench.print_steps("without prefetch", {kFusedNormRows, false, 0, true});
   }
   if (arguments.rule_off) {
     for (const int splits : {1, 2, 4}) {
       bench.print_steps(("K in " + std::to_string(splits) + " parts").c_str(),
-                        {kFusedNormRows, true, splits});
+                        {kFusedNormRows, true, splits, true});
     }
   }
   if (arguments.kernels) bench.print_kernels();

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 to="$1"
 mkdir -p "$to/text" "$to/cuda"
-for file in tests/golden/golden_test tests/bench/bench_speak tests/bench/bench_scaling engine/libindextts2.so.0; do
+for file in tests/golden/golden_test tests/bench/bench_speak tests/bench/bench_scaling tests/bench/bench_quality engine/libindextts2.so.0; do
   strip -o "$to/$(basename "$file")" "build/$file"
 done
 [ ! -e build/engine/cuda/libindextts2-cuda.so.0 ] || cp build/engine/cuda/libindextts2-cuda.so.0 "$to/cuda/"

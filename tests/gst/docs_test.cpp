@@ -46,6 +46,10 @@ Cells cells_of(GParamSpec* spec) {
     const char* def = G_PARAM_SPEC_STRING(spec)->default_value;
     return {"string", !def ? "NULL" : *def ? def : "empty", ""};
   }
+  if (G_IS_PARAM_SPEC_INT(spec)) {
+    auto* s = G_PARAM_SPEC_INT(spec);
+    return {"int", number(s->default_value), range(s->minimum, s->maximum, G_MAXINT)};
+  }
   if (G_IS_PARAM_SPEC_UINT(spec)) {
     auto* s = G_PARAM_SPEC_UINT(spec);
     return {"uint", number(s->default_value), range(s->minimum, s->maximum, G_MAXUINT)};

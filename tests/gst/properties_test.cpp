@@ -43,6 +43,8 @@ CASE(names_and_defaults) {
                                                      {"prefetch", "0"},
                                                      {"warmup", "true"},
                                                      {"share-pool", "true"},
+                                                     {"preload", "true"},
+                                                     {"priority", "0"},
                                                      {"text", "NULL"},
                                                      {"location", "NULL"},
                                                      {"uri", "NULL"},

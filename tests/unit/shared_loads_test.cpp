@@ -47,5 +47,23 @@ TEST(SharedLoads, RefusesAgainAfterALoadThatCouldNotStart) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+// A pool that has lost its devices lives on with its users, but nobody else gets it.
+TEST(SharedLoads, ALivingValueThatIsOfNoUseIsLoadedAnew) {
+  SharedLoads<int> loads;
+  int made = 0;
+  const auto open = [&](bool usable) {
+    return loads.open(
+        "one",
+        [&](const StopToken&, const SharedLoads<int>::Tell&) {
+          return std::make_shared<int>(++made);
+        },
+        StopToken(), nullptr, [usable](const int&) { return usable; });
+  };
+  const auto first = open(true), same = open(true), other = open(false), latest = open(true);
+  EXPECT_EQ(first, same);
+  EXPECT_EQ(*other, 2);
+  EXPECT_EQ(latest, other);
+}
+
 }  // namespace
 }  // namespace indextts2

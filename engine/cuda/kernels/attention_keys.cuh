@@ -11,25 +11,36 @@ namespace indextts2 {
 namespace paged {
 
 constexpr int kD = kAttentionHeadSize;
-constexpr int kWarps = 4;
-constexpr int kThreads = kWarps * 32;
-static_assert(kThreads == kChunkKeys, "a lane scores one key");
+// Warps over which the chunks of a segment and head are dealt out, in turn.
+constexpr int kStrands = 8;
 constexpr unsigned kAllLanes = ~0u;
 
+// Keys of a chunk: with their values 4 KiB.
+constexpr int kChunkBytes = 4096;
+template <typename T>
+constexpr int kChunk = kChunkBytes / (2 * kD * sizeof(T));
 template <typename T>
 constexpr int kPieces = kD * sizeof(T) / 16;  // 16-byte pieces of a key
 
-// Chunk `chunk` of `chunks` of a segment, for one head.
-struct Item {
-  int segment, head, chunk, chunks;
-  int slot, beams;  // of the segment
+// A chunk in shared memory: piece i of row r is at r * pieces + (i ^ r % 8), which keeps rows as
+// well as columns of pieces free of conflicts between banks.
+struct Stage {
+  uint4 rows[kChunkBytes / 16];  // keys, then values
+  uint32_t readers[16];
 };
 
-// The key of one lane.
-struct Key {
-  const char* row = nullptr;  // null: none, reads as zeros
-  char* home = nullptr;       // of a key of the new position, still in qkv: its place in the page
+// What the blocks of a segment and head work on.
+struct Unit {
+  int segment, head;
+  int entries;  // 0: nothing to do
+  int slot, beams, length;
+};
+
+// One key or one value, of one lane: rows 0 .. kChunk - 1 are the chunk's keys, then its values.
+struct Row {
+  char* page = nullptr;  // its place in a page; null: none, reads as zeros
   uint32_t entry = 0;
+  bool fresh = false;  // of the new position: still in qkv
 };
 
 template <typename P>
@@ -38,161 +49,79 @@ __device__ inline P* of_lane(P* address, int lane) {
       __shfl_sync(kAllLanes, reinterpret_cast<unsigned long long>(address), lane));
 }
 
-// By the first warp.
-__device__ inline void count_chunks(const PagedAttention& a, int* first) {
-  const int lane = threadIdx.x;
-  int ahead = 0;
-  if (lane == 0) first[0] = 0;
-  for (int s = lane; s < a.segments + lane; s += 32) {
-    int sum = s < a.segments ? (a.work.counts[s] + kChunkKeys - 1) / kChunkKeys : 0;
-#pragma unroll
-    for (int o = 1; o < 32; o *= 2) {
-      const int before = __shfl_up_sync(kAllLanes, sum, o);
-      if (lane >= o) sum += before;
-    }
-    if (s < a.segments) first[s + 1] = ahead + sum;
-    ahead += __shfl_sync(kAllLanes, sum, 31);
-  }
+// This lane's row of a chunk.
+template <typename T>
+__device__ inline int own_row() {
+  return static_cast<int>(threadIdx.x) % 32 % (2 * kChunk<T>);
 }
 
-// Item `index` of the list; `from`: a segment at or before its own. By whole warps.
-__device__ inline Item item_at(const PagedAttention& a, const int* first, int index, int from) {
-  const int chunk = index / a.heads, lane = threadIdx.x % 32;
-  int s = from, passed = 0;
-  do {
-    const bool before = s + lane < a.segments && first[s + lane + 1] <= chunk;
-    passed = __popc(__ballot_sync(kAllLanes, before));
-    s += passed;
-  } while (passed == 32);
-  const int slot = a.tables.segments[s];
-  return {s,    index - chunk * a.heads, chunk - first[s], first[s + 1] - first[s],
-          slot, a.tables.beams[slot]};
+// The entry of this lane's row in `chunk`, also where there is none.
+template <typename T>
+__device__ inline uint32_t load_entry(const PagedAttention& a, const Unit& unit, int chunk) {
+  const size_t room = attention_entries(a.tables.max_pages, a.tables.max_beams);
+  const int index = chunk * kChunk<T> + own_row<T>() % kChunk<T>;
+  return index < static_cast<int>(room) ? a.work.entries[unit.segment * room + index] : 0;
 }
 
 template <typename T>
-__device__ inline char* key_in_page(const PagedAttention& a, const Item& item, uint32_t entry) {
+__device__ inline Row find_row(const PagedAttention& a, const Unit& unit, int chunk,
+                               uint32_t entry) {
+  Row row;
+  const int own = own_row<T>();
+  if (chunk * kChunk<T> + own % kChunk<T> >= unit.entries) return row;
   const int position = static_cast<int>(entry_position(entry));
   const int page =
-      (item.slot * a.tables.max_beams + static_cast<int>(entry_owner(entry))) * a.tables.max_pages +
+      (unit.slot * a.tables.max_beams + static_cast<int>(entry_owner(entry))) * a.tables.max_pages +
       position / kPageKeys;
-  const size_t row =
-      static_cast<size_t>(a.layer * 2 * a.heads + item.head) * kPageKeys + position % kPageKeys;
-  return static_cast<char*>(a.tables.pages[page]) + row * (kD * sizeof(T));
-}
-
-// Bytes from a key to its value in a page.
-template <typename T>
-__device__ inline size_t page_stride(const PagedAttention& a) {
-  return static_cast<size_t>(a.heads) * kPageKeys * kD * sizeof(T);
-}
-
-template <typename T>
-__device__ inline Key find_key(const PagedAttention& a, const Item& item) {
-  Key key;
-  const int index = item.chunk * kChunkKeys + static_cast<int>(threadIdx.x);
-  if (index >= a.work.counts[item.segment]) return key;
-  key.entry =
-      a.work.entries[item.segment * attention_entries(a.tables.max_pages, a.tables.max_beams) +
-                     index];
-  char* home = key_in_page<T>(a, item, key.entry);
-  if (static_cast<int>(entry_position(key.entry)) == a.tables.length[item.slot]) {
-    const size_t width = static_cast<size_t>(a.heads) * kD;
-    const size_t row =
-        static_cast<size_t>(item.segment) * a.tables.max_beams + entry_owner(key.entry);
-    key.row =
-        static_cast<const char*>(a.qkv) + (row * 3 * width + width + item.head * kD) * sizeof(T);
-    key.home = home;
-  } else {
-    key.row = home;
-  }
-  return key;
+  const size_t place =
+      static_cast<size_t>((a.layer * 2 + own / kChunk<T>)*a.heads + unit.head) * kPageKeys +
+      position % kPageKeys;
+  row.page = static_cast<char*>(a.tables.pages[page]) + place * (kD * sizeof(T));
+  row.entry = entry;
+  row.fresh = position == unit.length;
+  return row;
 }
 
 template <typename T>
-__device__ inline const char* value_row(const PagedAttention& a, const Key& key) {
-  if (key.row == nullptr) return nullptr;
-  return key.row +
-         (key.home != nullptr ? static_cast<size_t>(a.heads) * kD * sizeof(T) : page_stride<T>(a));
+__device__ inline const char* fresh_row(const PagedAttention& a, const Unit& unit, const Row& row) {
+  const size_t width = static_cast<size_t>(a.heads) * kD;
+  const size_t beam =
+      static_cast<size_t>(unit.segment) * a.tables.max_beams + entry_owner(row.entry);
+  return static_cast<const char*>(a.qkv) +
+         ((beam * 3 + 1 + own_row<T>() / kChunk<T>)*width + unit.head * kD) * sizeof(T);
 }
 
-// Copies of the warp's rows whose bit is set in `rows`; `row`: address of this lane's row.
+// Copies of the rows of the lanes that are `wanted`. By whole warps.
 template <typename T>
-__device__ inline void fetch_rows(const PagedAttention& a, const char* row, unsigned rows,
-                                  uint4* tile) {
+__device__ inline void fetch_rows(const PagedAttention& a, const Unit& unit, const Row& row,
+                                  bool wanted, Stage* stage) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32, piece = lane % P;
-  const unsigned there = __ballot_sync(kAllLanes, row != nullptr);
-  const char* readable = row != nullptr ? row : static_cast<const char*>(a.qkv);
-#pragma unroll
-  for (int i = 0; i < P; ++i) {
-    const int r = i * (32 / P) + lane / P;
-    const char* from = of_lane(readable, r) + piece * 16;
-    if (rows >> r & 1) copy_async_16(&tile[r * P + (piece ^ r % 8)], from, there >> r & 1);
-  }
-}
-
-template <typename T>
-__device__ inline void fetch_pairs(const PagedAttention& a, const Key& key, bool wanted,
-                                   uint4* keys, uint4* values) {
   const unsigned rows = __ballot_sync(kAllLanes, wanted);
-  fetch_rows<T>(a, key.row, rows, keys);
-  fetch_rows<T>(a, value_row<T>(a, key), rows, values);
+  const unsigned there = __ballot_sync(kAllLanes, row.page != nullptr);
+  const char* own = row.page != nullptr ? row.page : static_cast<const char*>(a.qkv);
+  if (row.fresh) own = fresh_row<T>(a, unit, row);
+#pragma unroll
+  for (int i = 0; i < kChunkBytes / 16 / 32; ++i) {
+    const int r = i * (32 / P) + lane / P;
+    const char* from = of_lane(own, r) + piece * 16;
+    if (rows >> r & 1) copy_async_16(&stage->rows[r * P + (piece ^ r % 8)], from, there >> r & 1);
+  }
+  if (lane < kChunk<T>) stage->readers[lane] = row.page != nullptr ? entry_readers(row.entry) : 0;
 }
 
-// Puts the warp's new keys and values into their pages. By whole warps.
+// Puts the new keys and values of a chunk that has arrived into their pages. By whole warps.
 template <typename T>
-__device__ inline void append_fresh(const PagedAttention& a, const Key& key) {
+__device__ inline void append_fresh(const Row& row, const Stage& stage) {
   constexpr int P = kPieces<T>;
   const int lane = threadIdx.x % 32;
-  for (unsigned left = __ballot_sync(kAllLanes, key.home != nullptr); left != 0; left &= left - 1) {
+  const unsigned fresh = __ballot_sync(kAllLanes, row.fresh && lane < 2 * kChunk<T>);
+  for (unsigned left = fresh; left != 0; left &= left - 1) {
     const int r = __ffs(static_cast<int>(left)) - 1;
-    const char* from = of_lane(key.row, r);
-    char* to = of_lane(key.home, r);
-    if (lane >= 2 * P) continue;
-    if (lane >= P) {
-      from += static_cast<size_t>(a.heads) * kD * sizeof(T);
-      to += page_stride<T>(a);
-    }
-    reinterpret_cast<uint4*>(to)[lane % P] = reinterpret_cast<const uint4*>(from)[lane % P];
+    char* to = of_lane(row.page, r);
+    if (lane < P) reinterpret_cast<uint4*>(to)[lane] = stage.rows[r * P + (lane ^ r % 8)];
   }
 }
-
-// The queries of an item, on their way to shared memory in two halves.
-template <typename T, int N>
-struct Queries {
-  static constexpr int kCount = N * kPieces<T>;  // pieces of all beams
-  static constexpr int kRounds = (kCount + kThreads - 1) / kThreads;
-  uint4 raw[kRounds];
-
-  __device__ void load(const PagedAttention& a, const Item& item) {
-    const size_t width = static_cast<size_t>(a.heads) * kD;
-#pragma unroll
-    for (int i = 0; i < kRounds; ++i) {
-      const int piece = i * kThreads + static_cast<int>(threadIdx.x);
-      const int beam = piece / kPieces<T>;
-      raw[i] = make_uint4(0, 0, 0, 0);
-      if (piece >= kCount || beam >= a.tables.max_beams) continue;
-      const size_t row = static_cast<size_t>(item.segment) * a.tables.max_beams + beam;
-      raw[i] = *reinterpret_cast<const uint4*>(static_cast<const char*>(a.qkv) +
-                                               (row * 3 * width + item.head * kD) * sizeof(T) +
-                                               piece % kPieces<T> * 16);
-    }
-  }
-
-  __device__ void store(float (*queries)[kD]) const {
-    constexpr float kScale = 0.125f * 1.4426950408889634f;  // 1 / sqrt(D) / ln(2)
-    constexpr int E = 16 / sizeof(T);
-#pragma unroll
-    for (int i = 0; i < kRounds; ++i) {
-      const int piece = i * kThreads + static_cast<int>(threadIdx.x);
-      if (piece >= kCount) continue;
-      float values[E];
-      unpack<T>(raw[i], values);
-#pragma unroll
-      for (int e = 0; e < E; ++e) (&queries[0][0])[piece * E + e] = values[e] * kScale;
-    }
-  }
-};
 
 }  // namespace paged
 }  // namespace indextts2

@@ -1,216 +1,282 @@
-// From keys in shared memory to sums: of a warp, of a chunk, of a segment. Of paged_attention.cu.
+// From keys in shared memory to weighted sums of values: what one warp does with its chunks, on the
+// tensor cores for numbers of two bytes. Of paged_attention.cu.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
+#include "cuda/kernels/async_mma.cuh"
 #include "cuda/kernels/attention_keys.cuh"
 
 namespace indextts2 {
 namespace paged {
 
-// What a chunk leaves behind for each beam: D sums, then the top score and the total weight.
-constexpr int kPartialFloats = kD + 2;
+// All multiplications and additions say how they are rounded: the kernels for few and for many
+// segments give the same bits.
+constexpr float kScale = 0.125f * 1.4426950408889634f;  // 1 / sqrt(D) / ln(2)
 
-template <typename T, int N>
-struct Shared {
-  // A warp's keys. Piece i of row r is at r * pieces + (i ^ r % 8): without conflicts between banks
-  // along rows as well as across them.
-  uint4 keys[kWarps][32 * kPieces<T>];
-  uint4 values[kWarps][32 * kPieces<T>];
-  float queries[N][kD];         // times 1 / sqrt(D), to the base 2
-  float sums[kWarps][N * kD];   // first the warp's weights [N][32], then its sums [N][D]
-  float2 totals[kWarps][N];     // top score, total weight
-  int first[kMaxSegments + 1];  // chunks of the segments before each
-  int arrived;
+// What a warp leaves behind for each beam: sums relative to its top score.
+template <int N>
+struct Partial {
+  float2 totals[N];  // top score to the base 2, total weight
+  float sums[N][kD];
 };
 
-__device__ inline float warp_max(float x) {
+// The maximum (sum) over the lanes of a group of `Lanes`.
+template <int First, int Last>
+__device__ inline float group_max(float x) {
 #pragma unroll
-  for (int o = 16; o > 0; o /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, o));
+  for (int o = First; o <= Last; o *= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, o));
+  return x;
+}
+template <int First, int Last>
+__device__ inline float group_sum(float x) {
+#pragma unroll
+  for (int o = First; o <= Last; o *= 2) x += __shfl_xor_sync(kAllLanes, x, o);
   return x;
 }
 
-__device__ inline float warp_sum(float x) {
-#pragma unroll
-  for (int o = 16; o > 0; o /= 2) x += __shfl_xor_sync(kAllLanes, x, o);
-  return x;
+__device__ inline float base_of(float top) { return top == -INFINITY ? 0.0f : top; }
+
+template <typename T>
+__device__ inline const char* query_of(const PagedAttention& a, const Unit& unit, int beam) {
+  const size_t row = static_cast<size_t>(unit.segment) * a.tables.max_beams + beam;
+  return static_cast<const char*>(a.qkv) +
+         (row * 3 * a.heads + unit.head) * static_cast<size_t>(kD) * sizeof(T);
 }
 
-// Scores of this lane's key to weights relative to the warp's top score: weights [N][32] and totals
-// in shared memory.
+// sum += a b: 16 x 8 outputs, 16 of the inner dimension.
+template <typename T>
+__device__ inline void multiply(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
+                                uint32_t b0, uint32_t b1) {
+  const uint32_t a[4] = {a0, a1, a2, a3}, b[2] = {b0, b1};
+  if constexpr (std::is_same_v<T, __half>) {
+    multiply_half(sum, a, b);
+  } else {
+    multiply_bfloat(sum, a, b);
+  }
+}
+
+// Two numbers of T, the first one in the low half.
+template <typename T>
+__device__ inline uint32_t pack_pair(float x, float y) {
+  const T pair[2] = {from_float<T>(x), from_float<T>(y)};
+  uint32_t word;
+  memcpy(&word, pair, 4);
+  return word;
+}
+
+// Numbers of two bytes. The products have 16 rows: beams 0-7 in the upper half (of lanes g = lane /
+// 4), beams 8 and 9 in the lower one. Up to 8 beams the lower half holds what rounding the weights
+// to T has cut off, so that it costs nothing.
 template <typename T, int N>
-__device__ inline void weigh_keys(const uint4* keys, const float (*queries)[kD], uint32_t readers,
-                                  float* weights, float2* totals) {
-  constexpr int P = kPieces<T>, E = 16 / sizeof(T);
-  const int lane = threadIdx.x % 32;
-  float score[N] = {};
+class Sums {
+ public:
+  __device__ void load_queries(const PagedAttention& a, const Unit& unit) {
+    const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
-  for (int i = 0; i < P; ++i) {
-    float key[E];
-    unpack<T>(keys[lane * P + (i ^ lane % 8)], key);
+    for (int half = 0; half < kHalves; ++half) {
+      const int beam = g + 8 * half;
+      const bool there = beam < a.tables.max_beams;
+      const auto* row = reinterpret_cast<const uint32_t*>(query_of<T>(a, unit, there ? beam : 0));
 #pragma unroll
-    for (int b = 0; b < N; ++b) {
-#pragma unroll
-      for (int e = 0; e < E; e += 4) {
-        const float4 query = *reinterpret_cast<const float4*>(&queries[b][i * E + e]);
-        score[b] = fmaf(query.x, key[e], score[b]);
-        score[b] = fmaf(query.y, key[e + 1], score[b]);
-        score[b] = fmaf(query.z, key[e + 2], score[b]);
-        score[b] = fmaf(query.w, key[e + 3], score[b]);
-      }
+      for (int i = 0; i < kD / 8; ++i) queries_[half][i] = there ? row[i * 4 + t] : 0;
     }
   }
-#pragma unroll
-  for (int b = 0; b < N; ++b) {
-    const bool reads = readers >> b & 1;
-    const float top = warp_max(reads ? score[b] : -INFINITY);
-    const float weight = reads ? exp2f(score[b] - top) : 0.0f;
-    const float total = warp_sum(weight);
-    weights[b * 32 + lane] = weight;
-    if (lane == 0) totals[b] = make_float2(top, total);
-  }
-}
 
-// Dimensions 2 * lane and 2 * lane + 1 of the warp's value `row`.
-template <typename T>
-__device__ inline float2 value_pair(const uint4* values, int row) {
-  constexpr int E = 16 / sizeof(T);
-  const int lane = threadIdx.x % 32, piece = 2 * lane / E;
-  const T* pair =
-      reinterpret_cast<const T*>(&values[row * kPieces<T> + (piece ^ row % 8)]) + 2 * lane % E;
-  if constexpr (sizeof(T) == 4) {
-    return *reinterpret_cast<const float2*>(pair);
-  } else {
-    return unpack_pair<T>(*reinterpret_cast<const uint32_t*>(pair));
-  }
-}
-
-// The warp's values times its weights, in place of the weights. By whole warps; the values are free
-// afterwards.
-template <typename T, int N>
-__device__ inline void sum_values(const uint4* values, float* weights_then_sums) {
-  float2 sums[N] = {};
+  __device__ void add(const Stage& stage) {
+    float scores[2][4] = {};  // of keys 0-7 and 8-15: beam g's of 2t, 2t + 1, then beam g + 8's
+    score(stage, scores);
+    const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    const uint2 low = *reinterpret_cast<const uint2*>(&stage.readers[2 * t]);
+    const uint2 high = *reinterpret_cast<const uint2*>(&stage.readers[2 * t + 8]);
+    const uint32_t readers[4] = {low.x, low.y, high.x, high.y};
+    float scales[2] = {1.0f, 1.0f};
 #pragma unroll
-  for (int key = 0; key < 32; key += 4) {
-    float2 value[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) value[i] = value_pair<T>(values, key + i);
-#pragma unroll
-    for (int b = 0; b < N; ++b) {
-      const float4 w = *reinterpret_cast<const float4*>(weights_then_sums + b * 32 + key);
-      const float weight[4] = {w.x, w.y, w.z, w.w};
+    for (int half = 0; half < kHalves; ++half) {
+      float top = tops_[half];
+      float own[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        sums[b].x = fmaf(weight[i], value[i].x, sums[b].x);
-        sums[b].y = fmaf(weight[i], value[i].y, sums[b].y);
+        const bool reads = readers[i] >> (g + 8 * half) & 1;
+        own[i] = reads ? __fmul_rn(scores[i / 2][2 * half + i % 2], kScale) : -INFINITY;
+        top = fmaxf(top, own[i]);
+      }
+      top = group_max<1, 2>(top);
+      const float base = base_of(top);
+      if (top != tops_[half]) scales[half] = exp2f(tops_[half] - base);
+      tops_[half] = top;
+      totals_[half] = __fmul_rn(totals_[half], scales[half]);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float weight = exp2f(own[i] - base);
+        scores[i / 2][2 * half + i % 2] = weight;
+        totals_[half] = __fadd_rn(totals_[half], weight);
+      }
+    }
+    if (kHalves == 1) scales[1] = scales[0];
+    if (__any_sync(kAllLanes, scales[0] != 1.0f || scales[1] != 1.0f)) {
+#pragma unroll
+      for (int i = 0; i < kD / 8; ++i) {
+        sums_[i][0] *= scales[0], sums_[i][1] *= scales[0];
+        sums_[i][2] *= scales[1], sums_[i][3] *= scales[1];
+      }
+    }
+    add_values(stage, scores);
+  }
+
+  __device__ void store(Partial<N>* partial) {
+    const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int half = 0; half < kHalves; ++half) {
+      const int beam = g + 8 * half;
+      const float total = group_sum<1, 2>(totals_[half]);
+      if (beam >= N) continue;
+      if (t == 0) partial->totals[beam] = make_float2(tops_[half], total);
+#pragma unroll
+      for (int i = 0; i < kD / 8; ++i) {
+        const float* sum = sums_[i] + 2 * half;
+        float2 pair = make_float2(sum[0], sum[1]);
+        if (kHalves == 1) pair.x += sums_[i][2], pair.y += sums_[i][3];
+        *reinterpret_cast<float2*>(&partial->sums[beam][i * 8 + 2 * t]) = pair;
       }
     }
   }
-  __syncwarp();  // all lanes have read the weights
-#pragma unroll
-  for (int b = 0; b < N; ++b) {
-    reinterpret_cast<float2*>(weights_then_sums + b * kD)[threadIdx.x % 32] = sums[b];
+
+ private:
+  static constexpr int kHalves = N > 8 ? 2 : 1;
+
+  __device__ static uint32_t place(const Stage& stage, int row, int piece) {
+    return static_cast<uint32_t>(
+        __cvta_generic_to_shared(&stage.rows[row * kPieces<T> + (piece ^ row % 8)]));
   }
-}
 
-__device__ inline float* partials_of(const PagedAttention& a, const Item& item, int chunk) {
-  const size_t chunks = static_cast<size_t>(a.tables.max_pages) * a.tables.max_beams;
-  const size_t place = (static_cast<size_t>(item.segment) * a.heads + item.head) * chunks + chunk;
-  return a.partials + place * a.tables.max_beams * kPartialFloats;
-}
-
-template <typename T>
-__device__ inline void write_out(const PagedAttention& a, const Item& item, int beam, int dim,
-                                 float x) {
-  const size_t row = static_cast<size_t>(item.segment) * a.tables.max_beams + beam;
-  static_cast<T*>(a.out)[(row * a.heads + item.head) * kD + dim] = from_float<T>(x);
-}
-
-// The four warps' sums to the chunk's: to the output if it is the only chunk.
-template <typename T, int N>
-__device__ inline void combine_warps(const PagedAttention& a, const Item& item,
-                                     const Shared<T, N>& shared) {
-  float* partial = partials_of(a, item, item.chunk);
-  for (int e = threadIdx.x; e < item.beams * kD; e += kThreads) {
-    const int b = e / kD;
-    float top = -INFINITY;
+  __device__ void score(const Stage& stage, float (&scores)[2][4]) const {
+    const int lane = threadIdx.x % 32;
 #pragma unroll
-    for (int w = 0; w < kWarps; ++w) top = fmaxf(top, shared.totals[w][b].x);
-    const float base = top == -INFINITY ? 0.0f : top;  // the beam reads nothing here
-    float total = 0.0f, sum = 0.0f;
+    for (int keys = 0; keys < 2; ++keys) {
 #pragma unroll
-    for (int w = 0; w < kWarps; ++w) {
-      const float scale = exp2f(shared.totals[w][b].x - base);
-      total = fmaf(shared.totals[w][b].y, scale, total);
-      sum = fmaf(shared.sums[w][e], scale, sum);
-    }
-    if (item.chunks == 1) {
-      write_out<T>(a, item, b, e % kD, sum / total);
-    } else {
-      partial[e] = sum;
-      if (e % kD == 0) {
-        reinterpret_cast<float2*>(partial + a.tables.max_beams * kD)[b] = make_float2(top, total);
+      for (int i = 0; i < kD / 32; ++i) {
+        uint32_t key[4];  // 32 dimensions of 8 keys
+        load_matrices4(place(stage, keys * 8 + lane % 8, i * 4 + lane / 8), key);
+#pragma unroll
+        for (int step = 0; step < 2; ++step) {
+          const int q = i * 4 + step * 2;
+          multiply<T>(scores[keys], queries_[0][q], kHalves > 1 ? queries_[kHalves - 1][q] : 0,
+                      queries_[0][q + 1], kHalves > 1 ? queries_[kHalves - 1][q + 1] : 0,
+                      key[2 * step], key[2 * step + 1]);
+        }
       }
     }
   }
-}
 
-// All chunks' sums, in their order, to the output. By the block that came last.
-template <typename T>
-__device__ inline void merge_chunks(const PagedAttention& a, const Item& item) {
-  const size_t stride = static_cast<size_t>(a.tables.max_beams) * kPartialFloats;
-  const float* sums = partials_of(a, item, 0);
-  for (int e = threadIdx.x; e < item.beams * kD; e += kThreads) {
-    const int b = e / kD;
-    const float* totals = sums + a.tables.max_beams * kD + 2 * b;
-    float top = -INFINITY, total = 0.0f, sum = 0.0f;
-    // In one pass: the way to the partials is longer than what there is to compute.
-#pragma unroll 8
-    for (int c = 0; c < item.chunks; ++c) {
-      const float2 chunk = __ldcg(reinterpret_cast<const float2*>(totals + c * stride));
-      const float more = __ldcg(sums + c * stride + e);
-      const float next = fmaxf(top, chunk.x);
-      const float base = next == -INFINITY ? 0.0f : next;
-      const float keep = exp2f(top - base), scale = exp2f(chunk.x - base);
-      total = fmaf(chunk.y, scale, total * keep);
-      sum = fmaf(more, scale, sum * keep);
-      top = next;
+  __device__ void add_values(const Stage& stage, const float (&weights)[2][4]) {
+    // Rounded weights, and what is left of them: upper and lower half of keys 0-7 and 8-15.
+    uint32_t high[2][2] = {}, rest[2][2] = {};
+#pragma unroll
+    for (int keys = 0; keys < 2; ++keys) {
+#pragma unroll
+      for (int half = 0; half < kHalves; ++half) {
+        const float x = weights[keys][2 * half], y = weights[keys][2 * half + 1];
+        high[keys][half] = pack_pair<T>(x, y);
+        const float2 rounded = unpack_pair<T>(high[keys][half]);
+        rest[keys][half] = pack_pair<T>(x - rounded.x, y - rounded.y);
+      }
+      if (kHalves == 1) high[keys][1] = rest[keys][0];
     }
-    write_out<T>(a, item, b, e % kD, sum / total);
-  }
-}
-
-// True for the block that leaves the last partials of its segment and head. By whole blocks.
-__device__ inline bool arrive(const PagedAttention& a, const Item& item, int* shared_arrived) {
-  __syncthreads();  // the block's partials are written
-  if (threadIdx.x == 0) {
-    int32_t* arrived = &a.arrived[item.segment * a.heads + item.head];
-    __threadfence();
-    const int before = atomicAdd(arrived, 1);
-    if (before == item.chunks - 1) {
-      *arrived = 0;
-      __threadfence();
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < kD / 16; ++i) {
+      uint32_t value[4];  // 16 dimensions of 16 values
+      load_transposed4(place(stage, kChunk<T> + lane / 8 % 2 * 8 + lane % 8, i * 2 + lane / 16),
+                       value);
+#pragma unroll
+      for (int dims = 0; dims < 2; ++dims) {
+        float(&sum)[4] = sums_[i * 2 + dims];
+        multiply<T>(sum, high[0][0], high[0][1], high[1][0], high[1][1], value[2 * dims],
+                    value[2 * dims + 1]);
+        if (kHalves == 2) {
+          multiply<T>(sum, rest[0][0], rest[0][1], rest[1][0], rest[1][1], value[2 * dims],
+                      value[2 * dims + 1]);
+        }
+      }
     }
-    *shared_arrived = before;
   }
-  __syncthreads();
-  return *shared_arrived == item.chunks - 1;
-}
 
-// A chunk's sums go where they belong. By whole blocks; the sums in shared memory are free
-// afterwards.
-template <typename T, int N>
-__device__ inline void finish_chunk(const PagedAttention& a, const Item& item,
-                                    Shared<T, N>& shared) {
-  combine_warps<T, N>(a, item, shared);
-  if (item.chunks == 1) {
-    __syncthreads();
-  } else if (arrive(a, item, &shared.arrived)) {
-    merge_chunks<T>(a, item);
+  uint32_t queries_[kHalves][kD / 8];  // pairs of dimensions 8i + 2t
+  float tops_[2] = {-INFINITY, -INFINITY}, totals_[2] = {};
+  float sums_[kD / 8][4] = {};  // dimensions 8i + 2t, + 1: upper half, lower half
+};
+
+// Numbers of four bytes: 4 lanes score one of 8 keys, then each lane sums two dimensions.
+template <int N>
+class Sums<float, N> {
+ public:
+  __device__ void load_queries(const PagedAttention& a, const Unit& unit) {
+#pragma unroll
+    for (int b = 0; b < N; ++b) {
+      const int beam = b < a.tables.max_beams ? b : 0;
+      queries_[b] =
+          reinterpret_cast<const float4*>(query_of<float>(a, unit, beam)) + threadIdx.x % 4 * 4;
+      tops_[b] = -INFINITY;
+    }
   }
-}
+
+  __device__ void add(const Stage& stage) {
+    constexpr int P = kPieces<float>, kKeys = kChunk<float>;
+    const int lane = threadIdx.x % 32, key = lane / 4, quarter = lane % 4;
+    const auto* rows = reinterpret_cast<const float4*>(stage.rows);
+    float weight[N] = {};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float4 k = rows[key * P + ((quarter * 4 + i) ^ key)];
+#pragma unroll
+      for (int b = 0; b < N; ++b) {
+        const float4 q = queries_[b][i];
+        weight[b] = fmaf(q.x, k.x, fmaf(q.y, k.y, fmaf(q.z, k.z, fmaf(q.w, k.w, weight[b]))));
+      }
+    }
+    const uint32_t readers = stage.readers[key];
+#pragma unroll
+    for (int b = 0; b < N; ++b) {
+      const float score = __fmul_rn(group_sum<1, 2>(weight[b]), kScale);
+      const float own = readers >> b & 1 ? score : -INFINITY;
+      const float top = fmaxf(tops_[b], group_max<4, 16>(own));
+      const float base = base_of(top), keep = exp2f(tops_[b] - base);
+      weight[b] = exp2f(own - base);
+      tops_[b] = top;
+      totals_[b] = fmaf(totals_[b], keep, group_sum<4, 16>(weight[b]));
+      sums_[b].x *= keep, sums_[b].y *= keep;
+    }
+#pragma unroll
+    for (int k = 0; k < kKeys; ++k) {
+      const int piece = (kKeys + k) * P + (lane / 2 ^ k);
+      const float2 value = reinterpret_cast<const float2*>(&rows[piece])[lane % 2];
+#pragma unroll
+      for (int b = 0; b < N; ++b) {
+        const float w = __shfl_sync(kAllLanes, weight[b], k * 4);
+        sums_[b].x = fmaf(w, value.x, sums_[b].x), sums_[b].y = fmaf(w, value.y, sums_[b].y);
+      }
+    }
+  }
+
+  __device__ void store(Partial<N>* partial) const {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int b = 0; b < N; ++b) {
+      if (lane == 0) partial->totals[b] = make_float2(tops_[b], totals_[b]);
+      *reinterpret_cast<float2*>(&partial->sums[b][2 * lane]) = sums_[b];
+    }
+  }
+
+ private:
+  const float4* queries_[N];
+  float tops_[N], totals_[N] = {};
+  float2 sums_[N] = {};  // dimensions 2 * lane, + 1
+};
 
 }  // namespace paged
 }  // namespace indextts2

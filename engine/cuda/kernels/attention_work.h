@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/beam_limits.h"
 #include "cuda/kernels/decode_tables.h"
 
 namespace indextts2 {
 
-// Segments of one step, and beams of a segment, at most.
+// Segments of one step, at most.
 inline constexpr int kMaxSegments = 256;
-inline constexpr int kMaxBeams = 10;
 // Positions that an entry can name.
 inline constexpr int kMaxPositions = 1 << 18;
 

@@ -4,14 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/beam_limits.h"
 #include "core/random.h"
 #include "cuda/kernels/decode_tables.h"
 
 namespace indextts2 {
 
-// Most beams of a segment, and the vocabularies that the kernels take.
-inline constexpr int kMaxTableBeams = 10;
-inline constexpr int kMinVocabulary = 2 * kMaxTableBeams;
+// Vocabularies that the kernels take.
+inline constexpr int kMinVocabulary = 2 * kMaxBeams;
 inline constexpr int kMaxVocabulary = 8448;
 
 // Why a segment's search cannot go on.

@@ -7,6 +7,7 @@
 #include "cuda/kernels/beam_reorder.cuh"
 #include "cuda/kernels/block_math.cuh"
 #include "cuda/kernels/choose_codes.h"
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/finished_beams.cuh"
 
 namespace indextts2 {
@@ -15,7 +16,7 @@ namespace {
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 constexpr int kShort = 1024;
-constexpr int kMaxDrawn = 2 * kMaxTableBeams;
+constexpr int kMaxDrawn = 2 * kMaxBeams;
 
 struct Drawn {
   int32_t row, token;
@@ -24,13 +25,14 @@ struct Drawn {
 
 struct Shared {
   uint64_t keys[kShort];
+  Drawn survivors[kShort];  // of all rows, where there are no more
   uint64_t best[kWarps];
   double sums[kWarps];
   float maxima[kWarps];
-  int from[kMaxTableBeams + 1];  // first survivor of each row, counted through all rows
-  float scores[kMaxTableBeams];  // of the open beams
+  int from[kMaxBeams + 1];  // first survivor of each row, counted through all rows
+  float scores[kMaxBeams];  // of the open beams
   Drawn drawn[kMaxDrawn], ranked[kMaxDrawn];
-  int32_t parents[kMaxTableBeams], tokens[kMaxTableBeams];
+  int32_t parents[kMaxBeams], tokens[kMaxBeams];
   int drawn_count;
   int over;  // no code follows
 };
@@ -41,7 +43,8 @@ struct Segment {
   // rows: that candidates are drawn from. In the first step only row 0 counts, as the other beams'
   // scores are so low that none of their tokens is ever drawn.
   int slot, place, beams, rows, step;
-  int wanted;  // candidates to draw
+  int wanted;    // candidates to draw
+  int finished;  // sequences, before this choice
 };
 
 __device__ float score_of(const DecodeTables& tables, const BeamTables& beams,
@@ -60,13 +63,30 @@ __device__ int row_of(const Segment& segment, const Shared& shared, int item) {
   return row;
 }
 
+// Survivor number `item` of the segment, from where it was written.
+__device__ Drawn read_survivor(const DecodeTables& tables, const BeamTables& beams,
+                               const Segment& segment, const Shared& shared, int item) {
+  Drawn survivor;
+  survivor.row = row_of(segment, shared, item);
+  const int rank = item - shared.from[survivor.row];
+  survivor.score = score_of(tables, beams, segment, shared, survivor.row, rank, &survivor.token);
+  return survivor;
+}
+
+// The same once load_rows() has been called. Of few survivors a thread may ask for its own only.
+__device__ Drawn survivor_at(const DecodeTables& tables, const BeamTables& beams,
+                             const Segment& segment, const Shared& shared, int item) {
+  if (shared.from[segment.rows] <= kShort) return shared.survivors[item];
+  return read_survivor(tables, beams, segment, shared, item);
+}
+
 __device__ void set_failure(const DecodeTables& tables, const BeamTables& beams, int slot,
                             BeamFailure why) {
   beams.failure[slot] = static_cast<int32_t>(why);
   tables.done[slot] = 1;
 }
 
-// Scores of the open beams and where each row's survivors begin.
+// Scores of the open beams, where each row's survivors begin, and few survivors themselves.
 __device__ void load_rows(const DecodeTables& tables, const BeamTables& beams,
                           const Segment& segment, Shared& shared) {
   if (threadIdx.x < 32) {
@@ -85,6 +105,11 @@ __device__ void load_rows(const DecodeTables& tables, const BeamTables& beams,
     if (row < segment.rows) shared.from[row + 1] = count;
   }
   __syncthreads();
+  const int items = shared.from[segment.rows];
+  if (items > kShort) return;
+  for (int item = threadIdx.x; item < items; item += kThreads) {
+    shared.survivors[item] = read_survivor(tables, beams, segment, shared, item);
+  }
 }
 
 // The keys of all survivors, into `keys`; false when no softmax is defined on their scores.
@@ -92,29 +117,22 @@ __device__ bool draw_keys(const DecodeTables& tables, const BeamTables& beams,
                           const Segment& segment, Shared& shared, uint64_t* keys) {
   const int items = shared.from[segment.rows];
   float largest = -INFINITY;
-  int32_t token;
   for (int item = threadIdx.x; item < items; item += kThreads) {
-    const int row = row_of(segment, shared, item);
-    largest = fmaxf(largest,
-                    score_of(tables, beams, segment, shared, row, item - shared.from[row], &token));
+    largest = fmaxf(largest, survivor_at(tables, beams, segment, shared, item).score);
   }
   largest = block_max<kWarps>(largest, shared.maxima);
   if (!(largest < INFINITY && largest > -INFINITY)) return false;
   double sum = 0;
   for (int item = threadIdx.x; item < items; item += kThreads) {
-    const int row = row_of(segment, shared, item);
-    sum += rounded_exp(
-        score_of(tables, beams, segment, shared, row, item - shared.from[row], &token) - largest);
+    sum += rounded_exp(survivor_at(tables, beams, segment, shared, item).score - largest);
   }
   sum = block_sum<kWarps>(sum, shared.sums);
   const uint64_t width = static_cast<uint64_t>(segment.beams) * beams.vocabulary;
   const uint64_t first = segment.step * width;
   for (int item = threadIdx.x; item < items; item += kThreads) {
-    const int row = row_of(segment, shared, item);
-    const float score =
-        score_of(tables, beams, segment, shared, row, item - shared.from[row], &token);
-    const float p = static_cast<float>(rounded_exp(score - largest) / sum);
-    const uint32_t index = static_cast<uint32_t>(row) * beams.vocabulary + token;
+    const Drawn own = survivor_at(tables, beams, segment, shared, item);
+    const float p = static_cast<float>(rounded_exp(own.score - largest) / sum);
+    const uint32_t index = static_cast<uint32_t>(own.row) * beams.vocabulary + own.token;
     uint64_t key = 0;
     if (p > 0) {
       const float draw = segment.settings.recorded != nullptr
@@ -126,16 +144,6 @@ __device__ bool draw_keys(const DecodeTables& tables, const BeamTables& beams,
   }
   __syncthreads();
   return true;
-}
-
-__device__ void put_drawn(const DecodeTables& tables, const BeamTables& beams,
-                          const Segment& segment, Shared& shared, int rank, int item) {
-  const int row = row_of(segment, shared, item);
-  Drawn drawn;
-  drawn.row = row;
-  drawn.score =
-      score_of(tables, beams, segment, shared, row, item - shared.from[row], &drawn.token);
-  shared.drawn[rank] = drawn;
 }
 
 __device__ uint64_t warp_best(uint64_t key) {
@@ -157,7 +165,7 @@ __device__ void take_best(const DecodeTables& tables, const BeamTables& beams,
       int ahead = 0;
       for (int other = 0; other < items; ++other) ahead += keys[other] > own;
       if (ahead < segment.wanted) {
-        put_drawn(tables, beams, segment, shared, ahead, item);
+        shared.drawn[ahead] = survivor_at(tables, beams, segment, shared, item);
         atomicAdd(&shared.drawn_count, 1);
       }
     }
@@ -177,7 +185,7 @@ __device__ void take_best(const DecodeTables& tables, const BeamTables& beams,
     __syncthreads();
     best = warp_best(shared.best[threadIdx.x & (kWarps - 1)]);
     if (best != 0 && own == best) {
-      put_drawn(tables, beams, segment, shared, rank, place);
+      shared.drawn[rank] = survivor_at(tables, beams, segment, shared, place);
       shared.drawn_count = rank + 1;
     }
     __syncthreads();
@@ -271,7 +279,7 @@ __device__ void write_choice(const DecodeTables& tables, const BeamTables& beams
 __device__ void decide(const DecodeTables& tables, const BeamTables& beams, const Segment& segment,
                        Shared& shared) {
   Finished finished{beams.finished + static_cast<size_t>(segment.slot) * tables.max_beams,
-                    beams.finished_count[segment.slot], segment.beams};
+                    segment.finished, segment.beams};
   bool chosen = true;
   if (segment.beams == 1) {
     choose_one(beams, segment, finished, shared);
@@ -293,7 +301,7 @@ __device__ void move_history(const DecodeTables& tables, const BeamTables& beams
   const int words = (beams.vocabulary + 31) / 32;
   uint32_t* history = beams.history + static_cast<size_t>(segment.slot) * tables.max_beams * words;
   for (int w = threadIdx.x; w < words; w += kThreads) {
-    uint32_t bits[kMaxTableBeams];
+    uint32_t bits[kMaxBeams];
     for (int b = 0; b < segment.beams; ++b) {
       if (segment.step > 0) {
         bits[b] = history[shared.parents[b] * words + w];
@@ -311,9 +319,13 @@ __device__ void move_history(const DecodeTables& tables, const BeamTables& beams
 __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTables beams) {
   __shared__ Shared shared;
   const int slot = tables.segments[blockIdx.x];
-  if (slot < 0 || tables.done[slot] != 0) return;
+  const bool idle = slot < 0 || tables.done[slot] != 0;
+  const int step = idle ? 0 : tables.steps[slot];
+  const int finished = idle ? 0 : beams.finished_count[slot];
+  const int count = idle ? 0 : beams.settings[slot].beams;
+  wait_for_predecessors();
+  if (idle) return;
   const BeamSettings& settings = beams.settings[slot];
-  const int step = tables.steps[slot];
   const bool failed = beams.failure[slot] != 0;
   const bool no_draws = settings.recorded != nullptr && step >= settings.recorded_steps;
   if (failed || no_draws) {
@@ -322,14 +334,14 @@ __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTabl
     if (threadIdx.x == 0 && !failed) set_failure(tables, beams, slot, BeamFailure::kNoDraws);
     return;
   }
-  const int count = settings.beams;
   const Segment segment{settings,
                         slot,
                         static_cast<int>(blockIdx.x),
                         count,
                         step == 0 ? 1 : count,
                         step,
-                        count == 1 ? 1 : 2 * count};
+                        count == 1 ? 1 : 2 * count,
+                        finished};
   if (threadIdx.x == 0) shared.drawn_count = shared.over = 0;
   load_rows(tables, beams, segment, shared);
   uint64_t* keys = shared.keys;
@@ -367,13 +379,15 @@ __global__ void __launch_bounds__(kThreads) choose(DecodeTables tables, BeamTabl
 }  // namespace
 
 cudaError_t choose_codes(const DecodeTables& tables, const BeamTables& beams, int segments,
-                         cudaStream_t on) {
+                         bool overlap, cudaStream_t on) {
   if (beams.vocabulary < kMinVocabulary || beams.vocabulary > kMaxVocabulary ||
-      tables.max_beams < 1 || tables.max_beams > kMaxTableBeams) {
+      tables.max_beams < 1 || tables.max_beams > kMaxBeams) {
     return cudaErrorInvalidValue;
   }
   if (segments == 0) return cudaSuccess;
-  choose<<<static_cast<unsigned>(segments), kThreads, 0, on>>>(tables, beams);
+  const unsigned blocks = static_cast<unsigned>(segments);
+  if (overlap) return launch_dependent(choose, blocks, kThreads, 0, on, tables, beams);
+  choose<<<blocks, kThreads, 0, on>>>(tables, beams);
   return cudaGetLastError();
 }
 

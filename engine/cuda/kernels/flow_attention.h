@@ -9,11 +9,11 @@ namespace indextts2 {
 
 struct AttentionCall {
   FlowType type;
-  const void* qkv;  // [rows][3 H D]: queries, keys, values; 16-byte aligned
-  void* out;        // [out rows][H D]
-  const AttentionTile* tiles;
-  const int32_t* tile_count;  // on the device
-  int max_tiles;              // tiles beyond the count do nothing
+  const void* qkv;             // [rows][3 H D]: queries, keys, values; 16-byte aligned
+  void* out;                   // [out rows][H D]
+  const AttentionTile* tiles;  // of kLargeAttentionRows queries at most, kAttentionRows for float32
+  const int32_t* tile_count;   // on the device
+  int max_tiles;               // tiles beyond the count do nothing
   int heads, head_size;
 };
 

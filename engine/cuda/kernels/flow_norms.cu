@@ -1,4 +1,5 @@
 // Norms whose scale and shift depend on time: a warp a row, kept in registers between the passes.
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_dispatch.cuh"
 #include "cuda/kernels/flow_rows.h"
 #include "cuda/kernels/flow_vector.cuh"
@@ -17,6 +18,8 @@ __device__ float warp_sum(float x) {
 template <typename T, int Eights, bool Centered>
 __global__ void norm(const T* x, int64_t x_stride, T* out, int64_t out_stride, StepTable table,
                      int rows, int width, float eps) {
+  let_dependents_start();
+  wait_for_predecessors();
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   if (row >= rows) return;
@@ -64,21 +67,15 @@ cudaError_t launch(FlowType type, FlowRows x, FlowRows out, StepTable table, int
   const auto blocks = static_cast<unsigned>((rows + kWarps - 1) / kWarps);
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    const T* from = static_cast<const T*>(x.data);
-    T* to = static_cast<T*>(out.data);
-    if (width <= 256) {
-      norm<T, 1, Centered>
-          <<<blocks, kWarps * 32, 0, on>>>(from, x.stride, to, out.stride, table, rows, width, eps);
-    } else if (width <= 512) {
-      norm<T, 2, Centered>
-          <<<blocks, kWarps * 32, 0, on>>>(from, x.stride, to, out.stride, table, rows, width, eps);
-    } else if (width <= kMaxNormWidth) {
-      norm<T, 4, Centered>
-          <<<blocks, kWarps * 32, 0, on>>>(from, x.stride, to, out.stride, table, rows, width, eps);
-    } else {
-      return cudaErrorInvalidValue;
-    }
-    return cudaGetLastError();
+    const auto launch_sized = [&](auto kernel) {
+      return launch_dependent(kernel, blocks, kWarps * 32, 0, on, static_cast<const T*>(x.data),
+                              x.stride, static_cast<T*>(out.data), out.stride, table, rows, width,
+                              eps);
+    };
+    if (width <= 256) return launch_sized(norm<T, 1, Centered>);
+    if (width <= 512) return launch_sized(norm<T, 2, Centered>);
+    if (width <= kMaxNormWidth) return launch_sized(norm<T, 4, Centered>);
+    return cudaErrorInvalidValue;
   });
 }
 

@@ -1,4 +1,5 @@
 // The flow's elementwise work between its matrix products.
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_dispatch.cuh"
 #include "cuda/kernels/flow_rows.h"
 #include "cuda/kernels/flow_vector.cuh"
@@ -26,9 +27,21 @@ __device__ float hyperbolic_tangent<float>(float x) {
   return tanhf(x);
 }
 
-__device__ int64_t thread_index() {
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+// Each kernel asks for it first: what the kernels before it wrote is there from then on. 32 bits,
+// which divide fast, count the 16-byte pieces of 32 GB.
+__device__ unsigned thread_index() {
+  let_dependents_start();
+  wait_for_predecessors();
+  return blockIdx.x * blockDim.x + threadIdx.x;
 }
+
+// The row and the first column of piece `index` of rows of `eights` pieces of 8 elements.
+struct Piece {
+  __device__ Piece(unsigned index, unsigned eights)
+      : row(index / eights), column(static_cast<int>(index - index / eights * eights) * 8) {}
+  int64_t row;
+  int column;
+};
 
 unsigned blocks_for(int64_t threads) {
   return static_cast<unsigned>((threads + kThreads - 1) / kThreads);
@@ -38,13 +51,12 @@ unsigned blocks_for(int64_t threads) {
 template <typename T>
 __global__ void rotate(T* qkv, const float2* turns, const int32_t* positions, int rows, int width,
                        int head_size) {
-  const int eights = 2 * width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int row = static_cast<int>(index / eights), column = static_cast<int>(index % eights) * 8;
-  const float2* turn =
-      turns + static_cast<int64_t>(positions[row]) * (head_size / 2) + column % head_size / 2;
-  T* at = qkv + row * (3 * static_cast<int64_t>(width)) + column;
+  const unsigned eights = 2 * width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const float2* turn = turns + static_cast<int64_t>(positions[piece.row]) * (head_size / 2) +
+                       piece.column % head_size / 2;
+  T* at = qkv + piece.row * 3 * width + piece.column;
   Eight x = load_eight(at);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -58,47 +70,47 @@ __global__ void rotate(T* qkv, const float2* turns, const int32_t* positions, in
 
 template <typename T>
 __global__ void swiglu_rows(const T* x, T* out, int rows, int width) {
-  const int eights = width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int64_t row = index / eights, column = index % eights * 8;
-  Eight gate = load_eight(x + row * 2 * width + column);
-  const Eight up = load_eight(x + row * 2 * width + width + column);
+  const unsigned eights = width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const T* at = x + piece.row * 2 * width + piece.column;
+  Eight gate = load_eight(at);
+  const Eight up = load_eight(at + width);
 #pragma unroll
   for (int i = 0; i < 8; ++i) gate.v[i] = gate.v[i] * sigmoid<T>(gate.v[i]) * up.v[i];
-  store_eight(out + row * width + column, gate);
+  store_eight(out + piece.row * width + piece.column, gate);
 }
 
 template <typename T>
 __global__ void gate_rows(const T* x, T* out, StepTable table, int rows, int width) {
-  const int eights = width / 8;
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * eights) return;
-  const int64_t row = index / eights, column = index % eights * 8;
-  const T* bias = static_cast<const T*>(table.data) + *table.step * table.stride + column;
-  Eight left = load_eight(x + row * 2 * width + column);
-  const Eight right = load_eight(x + row * 2 * width + width + column);
+  const unsigned eights = width / 8, index = thread_index();
+  if (index >= rows * eights) return;
+  const Piece piece(index, eights);
+  const T* bias = static_cast<const T*>(table.data) + *table.step * table.stride + piece.column;
+  const T* at = x + piece.row * 2 * width + piece.column;
+  Eight left = load_eight(at);
+  const Eight right = load_eight(at + width);
   const Eight left_bias = load_eight(bias), right_bias = load_eight(bias + width);
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     left.v[i] = hyperbolic_tangent<T>(left.v[i] + left_bias.v[i]) *
                 sigmoid<T>(right.v[i] + right_bias.v[i]);
   }
-  store_eight(out + row * width + column, left);
+  store_eight(out + piece.row * width + piece.column, left);
 }
 
 // Copies know no arithmetic: rows of 16-byte pieces.
 __global__ void unfold(const uint4* x, int64_t stride, uint4* out, const HeadRow* places, int rows,
-                       int pieces, int kernel, int dilation) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * kernel * pieces) return;
-  const int piece = static_cast<int>(index % pieces);
-  const int tap = static_cast<int>(index / pieces % kernel);
-  const int row = static_cast<int>(index / pieces / kernel);
+                       unsigned pieces, unsigned kernel, int dilation) {
+  const unsigned index = thread_index();
+  if (index >= rows * kernel * pieces) return;
+  const unsigned block = index / pieces, piece = index - block * pieces;
+  const int row = static_cast<int>(block / kernel);
+  const int tap = static_cast<int>(block) - row * static_cast<int>(kernel);
   const HeadRow place = places[row];
   uint4 value = make_uint4(0, 0, 0, 0);
   if (place.count > 0) {
-    int frame = row - place.begin + (tap - kernel / 2) * dilation;
+    int frame = row - place.begin + (tap - static_cast<int>(kernel) / 2) * dilation;
     const int last = place.count - 1;
     frame = frame < 0 ? -frame : frame;
     frame = frame > last ? 2 * last - frame : frame;
@@ -108,10 +120,10 @@ __global__ void unfold(const uint4* x, int64_t stride, uint4* out, const HeadRow
 }
 
 __global__ void gather(const uint4* x, int64_t stride, uint4* out, int64_t out_stride,
-                       const HeadRow* places, int rows, int pieces) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(rows) * pieces) return;
-  const int64_t row = index / pieces, piece = index % pieces;
+                       const HeadRow* places, int rows, unsigned pieces) {
+  const unsigned index = thread_index();
+  if (index >= rows * pieces) return;
+  const int64_t row = index / pieces, piece = index - index / pieces * pieces;
   const HeadRow place = places[row];
   out[row * out_stride + piece] =
       place.count > 0 ? x[place.trunk * stride + piece] : make_uint4(0, 0, 0, 0);
@@ -132,10 +144,10 @@ __device__ void feed(const FlowState& state, const FlowStateRow& row, int column
 template <typename T>
 __global__ void advance(FlowState state, const float* velocity, const T* bias, const float* widths,
                         const int32_t* step) {
-  const int64_t index = thread_index();
-  if (index >= static_cast<int64_t>(*state.row_count) * state.mel) return;
-  const int column = static_cast<int>(index % state.mel);
-  const FlowStateRow row = state.rows[index / state.mel];
+  const unsigned index = thread_index(), mel = state.mel;
+  if (index >= *state.row_count * mel) return;
+  const int column = static_cast<int>(index % mel);
+  const FlowStateRow row = state.rows[index / mel];
   float x = state.x[index];
   if (velocity != nullptr) {
     const float offset = static_cast<float>(bias[column]);
@@ -150,16 +162,18 @@ __global__ void advance(FlowState state, const float* velocity, const T* bias, c
   feed<T>(state, row, column, x);
 }
 
-__global__ void count_up(int32_t* step) { ++*step; }
+__global__ void count_up(int32_t* step) {
+  wait_for_predecessors();
+  ++*step;
+}
 
 template <typename T>
 cudaError_t launch_advance(const FlowState& state, const float* velocity, const void* bias,
                            const float* widths, const int32_t* step, cudaStream_t on) {
   const int64_t count = static_cast<int64_t>(state.max_rows) * state.mel;
   if (count == 0) return cudaSuccess;
-  advance<T><<<blocks_for(count), kThreads, 0, on>>>(state, velocity, static_cast<const T*>(bias),
-                                                     widths, step);
-  return cudaGetLastError();
+  return launch_dependent(advance<T>, blocks_for(count), kThreads, 0, on, state, velocity,
+                          static_cast<const T*>(bias), widths, step);
 }
 
 }  // namespace
@@ -170,9 +184,8 @@ cudaError_t rotate_rows(FlowType type, void* qkv, const float2* turns, const int
   const int width = heads * head_size;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    rotate<<<blocks_for(int64_t{rows} * (2 * width / 8)), kThreads, 0, on>>>(
-        static_cast<T*>(qkv), turns, positions, rows, width, head_size);
-    return cudaGetLastError();
+    return launch_dependent(rotate<T>, blocks_for(int64_t{rows} * (2 * width / 8)), kThreads, 0, on,
+                            static_cast<T*>(qkv), turns, positions, rows, width, head_size);
   });
 }
 
@@ -180,9 +193,8 @@ cudaError_t swiglu(FlowType type, const void* x, void* out, int rows, int width,
   if (rows == 0) return cudaSuccess;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    swiglu_rows<<<blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on>>>(
-        static_cast<const T*>(x), static_cast<T*>(out), rows, width);
-    return cudaGetLastError();
+    return launch_dependent(swiglu_rows<T>, blocks_for(int64_t{rows} * (width / 8)), kThreads, 0,
+                            on, static_cast<const T*>(x), static_cast<T*>(out), rows, width);
   });
 }
 
@@ -191,9 +203,8 @@ cudaError_t tanh_gate(FlowType type, const void* x, void* out, StepTable table, 
   if (rows == 0) return cudaSuccess;
   return with_type(type, [&](auto zero) {
     using T = decltype(zero);
-    gate_rows<<<blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on>>>(
-        static_cast<const T*>(x), static_cast<T*>(out), table, rows, width);
-    return cudaGetLastError();
+    return launch_dependent(gate_rows<T>, blocks_for(int64_t{rows} * (width / 8)), kThreads, 0, on,
+                            static_cast<const T*>(x), static_cast<T*>(out), table, rows, width);
   });
 }
 
@@ -202,10 +213,9 @@ cudaError_t unfold_streams(FlowType type, FlowRows x, void* out, const HeadRow* 
   if (rows == 0) return cudaSuccess;
   const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
-  unfold<<<blocks_for(int64_t{rows} * kernel * pieces), kThreads, 0, on>>>(
-      static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out), places,
-      rows, pieces, kernel, dilation);
-  return cudaGetLastError();
+  return launch_dependent(unfold, blocks_for(int64_t{rows} * kernel * pieces), kThreads, 0, on,
+                          static_cast<const uint4*>(x.data), x.stride * size / 16,
+                          static_cast<uint4*>(out), places, rows, pieces, kernel, dilation);
 }
 
 cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* places, int rows,
@@ -213,10 +223,10 @@ cudaError_t gather_head(FlowType type, FlowRows x, FlowRows out, const HeadRow* 
   if (rows == 0) return cudaSuccess;
   const int64_t size = static_cast<int64_t>(element_bytes(type));
   const int pieces = static_cast<int>(width * size / 16);
-  gather<<<blocks_for(int64_t{rows} * pieces), kThreads, 0, on>>>(
-      static_cast<const uint4*>(x.data), x.stride * size / 16, static_cast<uint4*>(out.data),
-      out.stride * size / 16, places, rows, pieces);
-  return cudaGetLastError();
+  return launch_dependent(gather, blocks_for(int64_t{rows} * pieces), kThreads, 0, on,
+                          static_cast<const uint4*>(x.data), x.stride * size / 16,
+                          static_cast<uint4*>(out.data), out.stride * size / 16, places, rows,
+                          pieces);
 }
 
 cudaError_t spread_state(const FlowState& state, cudaStream_t on) {
@@ -233,8 +243,7 @@ cudaError_t euler_step(const FlowState& state, const float* velocity, const void
 }
 
 cudaError_t next_step(int32_t* step, cudaStream_t on) {
-  count_up<<<1, 1, 0, on>>>(step);
-  return cudaGetLastError();
+  return launch_dependent(count_up, 1, 1, 0, on, step);
 }
 
 }  // namespace indextts2

@@ -14,10 +14,11 @@ namespace indextts2 {
 // device memory at addresses that do not change, so that one graph serves all lengths.
 using FlowType = ElementType;  // of weights and activations
 
-// Queries that one block of threads attends with.
-inline constexpr int kAttentionRows = 96;
+// Queries that one block of threads attends with. Where there are many tiles, the half types may
+// have larger ones, which load fewer keys; no row's bits depend on its tile.
+inline constexpr int kAttentionRows = 96, kLargeAttentionRows = 128;
 
-// A run of queries of one stream, at most kAttentionRows, and the keys they see.
+// A run of queries of one stream and the keys they see.
 struct AttentionTile {
   int32_t query_row, queries;  // rows of q
   int32_t key_row, keys;       // rows of k and v

@@ -1,5 +1,6 @@
-// Attention of the decode step for one layer. Blocks of threads walk a list of items (segment,
-// chunk of keys, head); the four warps of a block take 32 keys each.
+// Attention of the decode step for one layer. The chunks of a segment and head are dealt out to
+// kStrands warps, which sum theirs independently and are merged in their order. Few segments: the
+// warps are those of a cluster of blocks, on several processors; many: those of one block.
 #include "cuda/kernels/attention_keys.cuh"
 #include "cuda/kernels/attention_sums.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
@@ -10,84 +11,194 @@ namespace {
 
 using namespace paged;
 
-// More blocks find no more bytes in flight to add.
-constexpr int kBlocksPerProcessor = 4;
+constexpr int kBlocksPerProcessor = 2;
 
-template <typename T, int N>
-__global__ void __launch_bounds__(kThreads, kBlocksPerProcessor) attend(PagedAttention a) {
-  extern __shared__ uint4 shared_bytes[];
-  Shared<T, N>& shared = *reinterpret_cast<Shared<T, N>*>(shared_bytes);
-  const int warp = threadIdx.x / 32;
-  uint4 *const keys = shared.keys[warp], *const values = shared.values[warp];
-  if (warp == 0) count_chunks(a, shared.first);
-  __syncthreads();
-  const int items = shared.first[a.segments] * a.heads;
-  int index = static_cast<int>(blockIdx.x);
-  Item item{};
-  Key key;
-  if (index < items) {
-    item = item_at(a, shared.first, index, 0);
-    key = find_key<T>(a, item);
-    fetch_pairs<T>(a, key, key.home == nullptr, keys, values);
-  }
-  wait_for_predecessors();
-  let_dependents_start();
-  if (index >= items) return;
-  Queries<T, N> queries;
-  queries.load(a, item);
-  fetch_pairs<T>(a, key, key.home != nullptr, keys, values);
-  commit_copies();
-  commit_copies();  // the loop has one group open for keys, one for values
-  queries.store(shared.queries);
-  __syncthreads();
-  while (true) {
-    index += static_cast<int>(gridDim.x);
-    const bool more = index < items;
-    Item next{};
-    Key next_key;
-    if (more) {
-      next = item_at(a, shared.first, index, item.segment);
-      next_key = find_key<T>(a, next);
-      queries.load(a, next);
-    }
-    append_fresh<T>(a, key);
-    wait_for_copies<1>();
-    __syncwarp();
-    weigh_keys<T, N>(keys, shared.queries, entry_readers(key.entry), shared.sums[warp],
-                     shared.totals[warp]);
-    __syncwarp();  // the keys are read, the weights written
-    if (more) fetch_rows<T>(a, next_key.row, kAllLanes, keys);
-    commit_copies();
-    wait_for_copies<1>();
-    __syncwarp();
-    sum_values<T, N>(values, shared.sums[warp]);
-    if (more) fetch_rows<T>(a, value_row<T>(a, next_key), kAllLanes, values);
-    commit_copies();
-    __syncthreads();  // all sums are there, the queries are read
-    if (more) queries.store(shared.queries);
-    finish_chunk<T, N>(a, item, shared);
-    if (!more) return;
-    item = next;
-    key = next_key;
-  }
-}
+// Stages of a warp. Where it has a processor to itself it reads far ahead: most of its chunks are
+// there when the queries are.
+constexpr int kFewStages = 3, kManyStages = 8;
 
-struct Variant {
-  void (*kernel)(PagedAttention);
-  size_t shared_bytes;
+template <int kStages, int N>
+union Warp {
+  Stage stages[kStages];
+  Partial<N> partial;  // in place of the chunks that are summed
 };
 
 template <typename T>
-Variant variant_of(int beams) {
-  if (beams <= 3) return {attend<T, 3>, sizeof(Shared<T, 3>)};
-  if (beams <= 5) return {attend<T, 5>, sizeof(Shared<T, 5>)};
-  return {attend<T, kMaxBeams>, sizeof(Shared<T, kMaxBeams>)};
+__device__ void write_out(const PagedAttention& a, const Unit& unit, int beam, int dim, float x) {
+  const size_t row = static_cast<size_t>(unit.segment) * a.tables.max_beams + beam;
+  static_cast<T*>(a.out)[(row * a.heads + unit.head) * kD + dim] = from_float<T>(x);
 }
 
-Variant variant_of(ElementType type, int beams) {
-  if (type == ElementType::kFloat32) return variant_of<float>(beams);
-  if (type == ElementType::kFloat16) return variant_of<__half>(beams);
-  return variant_of<__nv_bfloat16>(beams);
+__device__ inline void meet_cluster() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+#endif
+}
+
+// The same address in the shared memory of block `rank` of the cluster.
+__device__ inline uint32_t shared_of(const void* own, unsigned rank) {
+  uint32_t at = static_cast<uint32_t>(__cvta_generic_to_shared(own));
+#if __CUDA_ARCH__ >= 900
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(at) : "r"(at), "r"(rank));
+#endif
+  return at;
+}
+
+__device__ inline float read_shared(uint32_t at) {
+  float x = 0.0f;
+#if __CUDA_ARCH__ >= 900
+  asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(x) : "r"(at) : "memory");
+#else
+  asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(at) : "memory");
+#endif
+  return x;
+}
+
+// What all warps of the cluster have left, in their order, to the output.
+template <typename T, int kStages, int N>
+__device__ void merge_strands(const PagedAttention& a, const Unit& unit,
+                              const Warp<kStages, N>* warps, int split) {
+  const int rank = static_cast<int>(blockIdx.x) % split;
+  const int own = kStrands / split;
+  for (int e = rank * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x);
+       e < unit.beams * kD; e += kStrands * 32) {
+    const int b = e / kD;
+    float tops[kStrands], totals[kStrands], sums[kStrands];
+#pragma unroll
+    for (int s = 0; s < kStrands; ++s) {
+      const Partial<N>& partial = warps[s % own].partial;
+      const unsigned block = s / own;
+      tops[s] = read_shared(shared_of(&partial.totals[b].x, block));
+      totals[s] = read_shared(shared_of(&partial.totals[b].y, block));
+      sums[s] = read_shared(shared_of(&partial.sums[b][e % kD], block));
+    }
+    float top = -INFINITY;
+#pragma unroll
+    for (int s = 0; s < kStrands; ++s) top = fmaxf(top, tops[s]);
+    float total = 0.0f, sum = 0.0f;
+#pragma unroll
+    for (int s = 0; s < kStrands; ++s) {
+      const float scale = exp2f(tops[s] - base_of(top));
+      total = fmaf(totals[s], scale, total);
+      sum = fmaf(sums[s], scale, sum);
+    }
+    write_out<T>(a, unit, b, e % kD, sum / total);
+  }
+}
+
+// Strand `strand` of the unit: every kStrands-th chunk from `strand` on. The new position's keys
+// are so few that a strand has them in its last chunk only.
+template <typename T, int kStages, int N>
+__device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand,
+                           uint32_t first_entry, Sums<T, N>& sums, Stage* stages) {
+  static_assert(kMaxBeams <= (kStrands - 1) * kChunk<T>, "one chunk of a strand has new keys");
+  const int chunks = (unit.entries + kChunk<T> - 1) / kChunk<T>;
+  uint32_t entry = first_entry;
+  int ahead = strand;  // the chunk that is fetched next
+  Row row = find_row<T>(a, unit, ahead, entry), last;
+  int last_stage = 0;
+#pragma unroll
+  for (int i = 0; i < kStages - 1; ++i) {
+    entry = load_entry<T>(a, unit, ahead + kStrands);
+    fetch_rows<T>(a, unit, row, !row.fresh, &stages[i]);
+    commit_copies();
+    if (__any_sync(kAllLanes, row.fresh)) last = row, last_stage = i;
+    ahead += kStrands;
+    row = find_row<T>(a, unit, ahead, entry);
+  }
+  wait_for_predecessors();
+  sums.load_queries(a, unit);
+  if (__any_sync(kAllLanes, last.fresh)) {
+    fetch_rows<T>(a, unit, last, last.fresh, &stages[last_stage]);
+  }
+  commit_copies();
+  int stage = 0;
+  for (int chunk = strand; chunk < chunks; chunk += kStrands) {
+    const bool final = chunk + kStrands >= chunks;
+    if (final) {
+      wait_for_copies<0>();
+    } else {
+      wait_for_copies<kStages - 2>();
+    }
+    __syncwarp();  // all lanes' copies are there; what the last turn read may be overwritten
+    entry = load_entry<T>(a, unit, ahead + kStrands);
+    if (ahead < chunks) {
+      fetch_rows<T>(a, unit, row, true, &stages[stage == 0 ? kStages - 1 : stage - 1]);
+      if (__any_sync(kAllLanes, row.fresh)) last = row;
+    }
+    commit_copies();
+    ahead += kStrands;
+    row = find_row<T>(a, unit, ahead, entry);
+    sums.add(stages[stage]);
+    if (final) append_fresh<T>(last, stages[stage]);
+    stage = stage + 1 == kStages ? 0 : stage + 1;
+  }
+  wait_for_copies<0>();
+  __syncwarp();
+}
+
+template <typename T, int kStages, int N>
+__global__ void __launch_bounds__(kStrands * 32, 2) attend(PagedAttention a, int split) {
+  extern __shared__ uint4 shared_bytes[];
+  auto* const warps = reinterpret_cast<Warp<kStages, N>*>(shared_bytes);
+  let_dependents_start();
+  const int warp = threadIdx.x / 32;
+  const int block = static_cast<int>(blockIdx.x) / split;
+  const int strand = static_cast<int>(blockIdx.x) % split * (kStrands / split) + warp;
+  Unit unit{block / a.heads, block % a.heads, 0, 0, 0, 0};
+  const uint32_t entry = load_entry<T>(a, unit, strand);
+  unit.entries = a.work.counts[unit.segment];
+  if (unit.entries == 0) {
+    wait_for_predecessors();
+    return;
+  }
+  unit.slot = a.tables.segments[unit.segment];
+  unit.beams = a.tables.beams[unit.slot];
+  unit.length = a.tables.length[unit.slot];
+  Sums<T, N> sums;
+  sum_strand<T, kStages, N>(a, unit, strand, entry, sums, warps[warp].stages);
+  sums.store(&warps[warp].partial);
+  if (split == 1) {
+    __syncthreads();
+  } else {
+    meet_cluster();
+  }
+  merge_strands<T, kStages, N>(a, unit, warps, split);
+  if (split > 1) meet_cluster();  // others have read what this block has left
+}
+
+struct Variant {
+  void (*kernel)(PagedAttention, int);
+  size_t warp_bytes;
+};
+
+template <typename T, int N>
+Variant variant_of(int split) {
+  if (split >= 4) return {attend<T, kManyStages, N>, sizeof(Warp<kManyStages, N>)};
+  return {attend<T, kFewStages, N>, sizeof(Warp<kFewStages, N>)};
+}
+
+template <typename T>
+Variant variant_of(int beams, int split) {
+  constexpr int kFewBeams = sizeof(T) == 4 ? 3 : 8;
+  if (beams <= kFewBeams) return variant_of<T, kFewBeams>(split);
+  return variant_of<T, kMaxBeams>(split);
+}
+
+Variant variant_of(ElementType type, int beams, int split) {
+  if (type == ElementType::kFloat32) return variant_of<float>(beams, split);
+  if (type == ElementType::kFloat16) return variant_of<__half>(beams, split);
+  return variant_of<__nv_bfloat16>(beams, split);
+}
+
+cudaError_t allow_memory(const Variant& variant, int split) {
+  const size_t bytes = kStrands / split * variant.warp_bytes;
+  const cudaError_t status = cudaFuncSetAttribute(
+      variant.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+  if (status != cudaSuccess) return status;
+  return cudaFuncSetAttribute(variant.kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                              cudaSharedmemCarveoutMaxShared);
 }
 
 }  // namespace
@@ -96,33 +207,28 @@ bool paged_attention_supports(int head_size, int beams) {
   return head_size == kAttentionHeadSize && beams >= 1 && beams <= kMaxBeams;
 }
 
-size_t paged_attention_partials(int segments, int heads, int max_pages, int max_beams) {
-  return static_cast<size_t>(segments) * heads * max_pages * max_beams * max_beams * kPartialFloats;
-}
-
 cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks) {
   if (!paged_attention_supports(kAttentionHeadSize, beams)) return cudaErrorInvalidValue;
-  const Variant variant = variant_of(type, beams);
-  int device = 0, processors = 0, resident = 0;
+  int device = 0, processors = 0, major = 0;
   cudaError_t status = cudaGetDevice(&device);
   if (status == cudaSuccess) {
     status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   }
   if (status == cudaSuccess) {
-    status = cudaFuncSetAttribute(variant.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(variant.shared_bytes));
+    status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
   }
+  cudaFuncAttributes code{};
   if (status == cudaSuccess) {
-    status = cudaFuncSetAttribute(variant.kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                                  cudaSharedmemCarveoutMaxShared);
-  }
-  if (status == cudaSuccess) {
-    status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, variant.kernel, kThreads,
-                                                           variant.shared_bytes);
+    status = cudaFuncGetAttributes(&code, variant_of(type, beams, 1).kernel);
   }
   if (status != cudaSuccess) return status;
-  if (resident == 0) return cudaErrorInvalidConfiguration;
-  *blocks = processors * (resident < kBlocksPerProcessor ? resident : kBlocksPerProcessor);
+  const bool clusters = major >= 9 && code.ptxVersion >= 90;
+  // The largest of those that share a kernel.
+  for (int split : {1, 4}) {
+    if (split == 1 || clusters) status = allow_memory(variant_of(type, beams, split), split);
+    if (status != cudaSuccess) return status;
+  }
+  *blocks = clusters ? processors * kBlocksPerProcessor : 1;
   return cudaSuccess;
 }
 
@@ -133,13 +239,29 @@ cudaError_t paged_attention(const PagedAttention& layer, cudaStream_t stream) {
       !paged_attention_supports(kAttentionHeadSize, layer.tables.max_beams)) {
     return cudaErrorInvalidValue;
   }
-  const Variant variant = variant_of(layer.type, layer.tables.max_beams);
-  if (layer.overlap) {
-    return launch_dependent(variant.kernel, layer.blocks, kThreads, variant.shared_bytes, stream,
-                            layer);
+  const int units = layer.segments * layer.heads;
+  int split = 1;
+  while (split < kStrands && units * split < layer.blocks) split *= 2;
+  const Variant variant = variant_of(layer.type, layer.tables.max_beams, split);
+  cudaFuncAttributes code{};
+  const cudaError_t status = cudaFuncGetAttributes(&code, variant.kernel);
+  if (status != cudaSuccess) return status;
+  cudaLaunchAttribute attributes[2] = {};
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(units * split));
+  config.blockDim = dim3(static_cast<unsigned>(kStrands / split * 32));
+  config.dynamicSmemBytes = kStrands / split * variant.warp_bytes;
+  config.stream = stream;
+  config.attrs = attributes;
+  if (split > 1) {
+    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
+    attributes[config.numAttrs++].val.clusterDim = {static_cast<unsigned>(split), 1, 1};
   }
-  variant.kernel<<<layer.blocks, kThreads, variant.shared_bytes, stream>>>(layer);
-  return cudaGetLastError();
+  if (layer.overlap && code.ptxVersion >= 90) {  // code for older GPUs does not wait
+    attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attributes[config.numAttrs++].val.programmaticStreamSerializationAllowed = 1;
+  }
+  return cudaLaunchKernelEx(&config, variant.kernel, layer, split);
 }
 
 }  // namespace indextts2

@@ -12,9 +12,6 @@
 
 namespace indextts2 {
 
-// Keys of a chunk: chunks are cut from a segment's entries alone, so its sums do not depend on what
-// runs beside it.
-inline constexpr int kChunkKeys = 128;
 inline constexpr int kAttentionHeadSize = 64;
 
 // Letters as in decode_tables.h; C = H * D. Device memory, 16-byte aligned.
@@ -23,11 +20,9 @@ struct PagedAttention {
   AttentionWork work;  // of this step
   const void* qkv;     // [S * B][3C]: queries, keys, values; each [H][D]
   void* out;           // [S * B][C]; rows of idle segments and unused beams are left alone
-  float* partials;     // paged_attention_partials() floats; for one launch at a time
-  int32_t* arrived;    // [S * H] zeros before the first launch; each launch leaves zeros
   int32_t segments, heads, layer;
   ElementType type;  // of qkv, out and pages
-  int32_t blocks;    // of threads: the grid, from prepare_paged_attention
+  int32_t blocks;    // of threads: wanted to be in use, from prepare_paged_attention
   // Programmatic dependent launch (dependent_launch.cuh): starts while the kernel ahead of it still
   // runs, reads old keys, and waits before it reads qkv. `work`, the tables and this layer's old
   // keys must be complete when it may start: between their makers and this kernel at least one must
@@ -37,10 +32,9 @@ struct PagedAttention {
 
 // Head size 64 and 1 .. kMaxBeams beams.
 bool paged_attention_supports(int head_size, int beams);
-// Floats of `partials` for the longest segments.
-size_t paged_attention_partials(int segments, int heads, int max_pages, int max_beams);
 // To be called once per device, type and number of beams, before any launch and outside of a
-// capture. Gives the number of blocks that fill the current device; results do not depend on it.
+// capture. Gives the number of blocks that fill the current device: few segments' heads are split
+// between blocks until there are as many, if the device can. Results do not depend on it.
 cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks);
 
 // Writes keys and values of the new position (tables.length) into each beam's own page, then

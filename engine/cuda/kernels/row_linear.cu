@@ -5,36 +5,19 @@
 // ahead, the first of them before the kernels that make the rows have finished. Rows go through
 // shared memory.
 #include "cuda/kernels/dependent_launch.cuh"
-#include "cuda/kernels/row_fragments.cuh"
-#include "cuda/kernels/row_linear.h"
-#include "cuda/kernels/row_norm.cuh"
+#include "cuda/kernels/row_linear.cuh"
 
 namespace indextts2 {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kSlices = 4;                              // of K in a block of threads, a warp each
 constexpr int kTileOut = kThreads / 32 / kSlices * 16;  // outputs of a block of threads
 constexpr int kRowBytes = kSlices * kBlockBytes;        // of a row in a stage
 constexpr int kStageBudget = 96 * 1024;  // two blocks of threads share a multiprocessor
 constexpr int kSumPitch = kTileOut + 4;  // writes of a warp fall into different banks
-constexpr int kNormRows = 4;             // normed at once
 constexpr unsigned kPrefetchBytes = 2048;
 
-static_assert(kThreads == kNormThreads, "a layer norm is made by the whole block");
-
-struct Arguments {
-  RowNorm norm;
-  const char* weight;
-  const void* bias;
-  const char* x;
-  void* y;
-  const char* next;
-  size_t next_bytes;
-  int rows, in, out;
-  int blocks, slices;  // of K in all
-  RowOutput output;
-};
+using Arguments = RowLinearArguments;
 
 template <int kTiles>
 struct Stages {
@@ -42,21 +25,10 @@ struct Stages {
   static constexpr int kCount = kStageBudget / kBytes > 40 ? 40 : kStageBudget / kBytes;
 };
 
-// First block of K of a slice.
-__host__ __device__ __forceinline__ int slice_begin(int slice, int blocks, int slices) {
-  return static_cast<int>(static_cast<long long>(slice) * blocks / slices);
-}
-
 // Where 16 bytes of a row are kept: the halves of odd rows change places, so that a warp's reads
 // fall into different banks.
 __device__ __forceinline__ int place(int row, int byte) {
   return row * kRowBytes + (byte ^ ((row & 1) * 64));
-}
-
-__device__ __forceinline__ float gelu_tanh(float x) {
-  const float cube = __fmul_rn(__fmul_rn(x, x), x);
-  const float inner = __fmul_rn(0.7978845608028654f, __fmaf_rn(0.044715f, cube, x));
-  return __fmul_rn(__fmul_rn(0.5f, x), __fadd_rn(1.0f, tanhf(inner)));
 }
 
 // The slices of a block of threads: the same in all threads.
@@ -71,35 +43,6 @@ struct Slices {
     }
   }
 };
-
-// Rows [first, first + count) of the layer norm into shared memory, all steps of it.
-template <typename T, int kTiles>
-__device__ __forceinline__ void make_normed_rows(const Arguments& a, const Slices& slices,
-                                                 char* stages) {
-  __shared__ float scratch[2 * kNormRows * (kNormThreads / 32)];
-  constexpr int kNumbers = kBlockBytes / sizeof(T);
-  const bool keep = blockIdx.x == 0;
-  for (int first = 0; first < a.rows; first += kNormRows) {
-    if (first > 0) __syncthreads();
-    norm_rows<T, kNormRows>(a.norm, first, min(kNormRows, a.rows - first), a.rows, a.in, keep,
-                            scratch, [&](int row, int column, const float4& value) {
-                              const int block = column / kNumbers;
-                              int slice = 0;
-#pragma unroll
-                              for (int s = 1; s < kSlices; ++s) slice += block >= slices.begin[s];
-                              int begin = slices.begin[0];
-#pragma unroll
-                              for (int s = 1; s < kSlices; ++s)
-                                begin = slice == s ? slices.begin[s] : begin;
-                              const int byte = slice * kBlockBytes +
-                                               (column % kNumbers) * static_cast<int>(sizeof(T));
-                              const int in_pair = byte % 16;
-                              char* to = stages + (block - begin) * Stages<kTiles>::kBytes +
-                                         place(first + row, byte - in_pair) + in_pair;
-                              store_four(reinterpret_cast<T*>(to), value);
-                            });
-  }
-}
 
 // Starts copying the rows' blocks number `step` of all slices; one group of copies.
 struct RowCopier {
@@ -164,14 +107,7 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[k
     for (int s = 1; s < kSlices; ++s) {
       sum = __fadd_rn(sum, shared[(s * kRows + row) * kSumPitch + lane]);
     }
-    const size_t at = static_cast<size_t>(first_row + row) * a.out + out;
-    if (a.output == RowOutput::kParts) {
-      static_cast<float*>(a.y)[static_cast<size_t>(blockIdx.y) * a.rows * a.out + at] = sum;
-      continue;
-    }
-    sum = __fadd_rn(sum, bias);
-    if (a.output == RowOutput::kGelu) sum = gelu_tanh(sum);
-    static_cast<T*>(a.y)[at] = from_float<T>(sum);
+    write_output<T>(a, blockIdx.y, first_row + row, out, sum, bias);
   }
 }
 
@@ -222,15 +158,15 @@ struct WeightStream {
 };
 
 // About as many as the registers hold: a spilled weight would be waited for.
-template <typename T, int kTiles, bool kNorm>
+template <typename T, int kTiles>
 constexpr int depth() {
-  const int depth = kNorm ? 5 : kTiles <= 2 ? 8 : kTiles == 3 ? 7 : kTiles <= 6 ? 5 : 4;
+  const int depth = kTiles <= 2 ? 8 : kTiles == 3 ? 7 : kTiles <= 6 ? 5 : 4;
   return sizeof(T) == 4 ? depth - 1 : depth;
 }
 
-template <typename T, int kTiles, bool kNorm>
+template <typename T, int kTiles>
 __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) {
-  constexpr int kDepth = depth<T, kTiles, kNorm>();
+  constexpr int kDepth = depth<T, kTiles>();
   constexpr int kStages = Stages<kTiles>::kCount, kStageBytes = Stages<kTiles>::kBytes;
   static_assert(kStages >= 3, "rows are copied while others are multiplied");
   extern __shared__ __align__(128) char stages[];
@@ -245,16 +181,12 @@ __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) 
 
   const Slices slices(a);
   const int first_row = blockIdx.z * kTiles * 8, count = min(kTiles * 8, a.rows - first_row);
-  const bool resident = kNorm || slices.steps <= kStages;
+  const bool resident = slices.steps <= kStages;
   const RowCopier copier(a, slices, first_row, count);
   wait_for_predecessors();
-  if (kNorm) {
-    make_normed_rows<T, kTiles>(a, slices, stages);
-  } else {
-    const int first_steps = resident ? slices.steps : kStages - 1;
-    for (int step = 0; step < first_steps; ++step) copier.copy(step, stages + step * kStageBytes);
-    if (resident) wait_for_copies<0>();
-  }
+  const int first_steps = resident ? slices.steps : kStages - 1;
+  for (int step = 0; step < first_steps; ++step) copier.copy(step, stages + step * kStageBytes);
+  if (resident) wait_for_copies<0>();
   __syncthreads();
 
   float sums[kTiles][4] = {};
@@ -287,7 +219,7 @@ __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) 
 }
 
 template <typename T, int kTiles>
-cudaError_t launch_tiles(const Arguments& a, bool norm, cudaStream_t stream) {
+cudaError_t launch_tiles(const Arguments& a, cudaStream_t stream) {
   const int splits = a.slices / kSlices;
   const dim3 grid((a.out + kTileOut - 1) / kTileOut, splits,
                   (a.rows + kTiles * 8 - 1) / (kTiles * 8));
@@ -296,26 +228,20 @@ cudaError_t launch_tiles(const Arguments& a, bool norm, cudaStream_t stream) {
     const int length = slice_begin(s + 1, a.blocks, a.slices) - slice_begin(s, a.blocks, a.slices);
     steps = length > steps ? length : steps;
   }
-  if (norm && steps > Stages<kTiles>::kCount) return cudaErrorInvalidValue;
   const int kept = steps < Stages<kTiles>::kCount ? steps : Stages<kTiles>::kCount;
   const int rows_bytes = kept * Stages<kTiles>::kBytes;
   const int sums_bytes = kSlices * kTiles * 8 * kSumPitch * static_cast<int>(sizeof(float));
   const size_t shared = rows_bytes > sums_bytes ? rows_bytes : sums_bytes;
-  if constexpr (kTiles == 1) {
-    if (norm) {
-      return launch_dependent(linear_kernel<T, kTiles, true>, grid, kThreads, shared, stream, a);
-    }
-  }
-  return launch_dependent(linear_kernel<T, kTiles, false>, grid, kThreads, shared, stream, a);
+  return launch_dependent(linear_kernel<T, kTiles>, grid, kThreads, shared, stream, a);
 }
 
 template <typename T>
-cudaError_t launch(const Arguments& a, bool norm, cudaStream_t stream) {
-  if (a.rows <= 8) return launch_tiles<T, 1>(a, norm, stream);
-  if (a.rows <= 16) return launch_tiles<T, 2>(a, false, stream);
-  if (a.rows <= 24) return launch_tiles<T, 3>(a, false, stream);
-  if (a.rows <= 48) return launch_tiles<T, 6>(a, false, stream);
-  return launch_tiles<T, 12>(a, false, stream);
+cudaError_t launch(const Arguments& a, cudaStream_t stream) {
+  if (a.rows <= 8) return launch_tiles<T, 1>(a, stream);
+  if (a.rows <= 16) return launch_tiles<T, 2>(a, stream);
+  if (a.rows <= 24) return launch_tiles<T, 3>(a, stream);
+  if (a.rows <= 48) return launch_tiles<T, 6>(a, stream);
+  return launch_tiles<T, 12>(a, stream);
 }
 
 }  // namespace
@@ -333,16 +259,17 @@ int row_linear_splits(int out, int in, ElementType type) {
   return splits;
 }
 
-cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
+namespace {
+
+bool valid(const RowLinear& layer) {
   const size_t row_bytes = layer.in * element_bytes(layer.type);
-  const bool norm = layer.x == nullptr, parts = layer.output == RowOutput::kParts;
-  if (row_bytes % kBlockBytes != 0 || layer.in <= 0 || layer.out <= 0 ||
-      layer.next_bytes % 16 != 0 || layer.splits > kMaxRowSplits ||
-      (norm &&
-       (parts || layer.rows > 8 || layer.in > kMaxNormWidth || layer.norm.h == layer.norm.h_out))) {
-    return cudaErrorInvalidValue;
-  }
-  if (layer.rows == 0) return cudaSuccess;
+  const bool norm = layer.x == nullptr;
+  return layer.in > 0 && layer.out > 0 && row_bytes % kBlockBytes == 0 &&
+         layer.next_bytes % 16 == 0 && layer.splits >= 0 && layer.splits <= kMaxRowSplits &&
+         !(norm && (in_parts(layer.output) || layer.norm.part_count > 0));
+}
+
+Arguments arguments_of(const RowLinear& layer) {
   Arguments a{};
   a.norm = layer.norm;
   a.weight = static_cast<const char*>(layer.weight);
@@ -354,17 +281,33 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   a.rows = layer.rows;
   a.in = layer.in;
   a.out = layer.out;
-  a.blocks = static_cast<int>(row_bytes / kBlockBytes);
+  a.blocks = static_cast<int>(layer.in * element_bytes(layer.type) / kBlockBytes);
   const int own_splits = row_linear_splits(layer.out, layer.in, layer.type);
-  a.slices = kSlices * (!parts ? 1 : layer.splits > 0 ? layer.splits : own_splits);
+  const int splits = layer.splits > 0 ? layer.splits : own_splits;
+  a.slices = kSlices * (in_parts(layer.output) ? splits : 1);
   a.output = layer.output;
+  return a;
+}
+
+}  // namespace
+
+bool row_linear_streams(const RowLinear& layer) {
+  return valid(layer) && row_streams(arguments_of(layer), layer.type);
+}
+
+cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
+  if (!valid(layer)) return cudaErrorInvalidValue;
+  if (layer.rows == 0) return cudaSuccess;
+  const Arguments a = arguments_of(layer);
+  if (row_streams(a, layer.type)) return row_stream(a, layer.type, stream);
+  if (layer.x == nullptr || layer.output == RowOutput::kAdded) return cudaErrorInvalidValue;
   switch (layer.type) {
     case ElementType::kFloat32:
-      return launch<float>(a, norm, stream);
+      return launch<float>(a, stream);
     case ElementType::kFloat16:
-      return launch<__half>(a, norm, stream);
+      return launch<__half>(a, stream);
     case ElementType::kBFloat16:
-      return launch<__nv_bfloat16>(a, norm, stream);
+      return launch<__nv_bfloat16>(a, stream);
   }
   return cudaErrorInvalidValue;
 }

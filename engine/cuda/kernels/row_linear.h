@@ -20,10 +20,15 @@ inline constexpr int kMaxRowSplits = 4;
 // Rows up to which a layer norm inside of the linear layer is cheaper than a kernel of its own.
 inline constexpr int kFusedNormRows = 4;
 
+// Rows up to which bringing the next layer's weights near pays: with more, the cache is wanted for
+// the rows.
+inline constexpr int kMostPrefetchRows = 48;
+
 enum class RowOutput {
   kPlain,  // T [R][out]: sum + bias
   kGelu,   // T [R][out]: gelu_tanh(sum + bias)
   kParts,  // float32 [row_linear_splits()][R][out]: sums without bias, as RowNorm::parts takes them
+  kAdded,  // float32 [R][out]: added to what is there, the parts and the bias as RowNorm adds them
 };
 
 // y = x W^T + b. Letters: R rows, T element type (also of y, unless kParts). Arrays on the device,
@@ -34,13 +39,13 @@ struct RowLinear {
   int rows = 0, in = 0, out = 0;
   const void* weight = nullptr;  // T [out][in]
   const void* bias = nullptr;    // T [out]; not read for kParts
-  // Either T [R][in], or nullptr: the layer norm `norm` of the rows, rounded to T. Needs
-  // in <= kMaxNormWidth, at most 8 rows, and an output other than kParts.
+  // Either T [R][in], or nullptr: the layer norm `norm` (without parts and h_out) of the rows,
+  // rounded to T.
   const void* x = nullptr;
   RowNorm norm;
   RowOutput output = RowOutput::kPlain;
   void* y = nullptr;
-  int splits = 0;  // for a benchmark: parts of kParts other than row_linear_splits()
+  int splits = 0;  // for a benchmark: parts other than row_linear_splits()
   // Weights of the layer that comes next, brought near while this one runs. Multiple of 16 bytes.
   const void* next = nullptr;
   size_t next_bytes = 0;
@@ -48,6 +53,11 @@ struct RowLinear {
 
 // Parts of a product [out][in] with RowOutput::kParts, 1..kMaxRowSplits.
 int row_linear_splits(int out, int in, ElementType type);
+
+// Whether this layer may have its norm inside or the output kAdded: few rows, weights of a size
+// that fits, kPlain or kGelu with a norm, a new enough GPU. Pointers other than x are not looked
+// at.
+bool row_linear_streams(const RowLinear& layer);
 
 cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream);
 

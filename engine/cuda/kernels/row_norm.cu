@@ -6,16 +6,80 @@
 namespace indextts2 {
 namespace {
 
+constexpr int kNormThreads = 256;
+constexpr int kVectors = kMaxNormWidth / 4 / kNormThreads;  // of four, a thread
+constexpr int kWarpVectors = kMaxNormWidth / 4 / 32;        // and a lane of the warp that adds up
+
+// values = (values - mean) / sqrt(var + eps) * weight + bias. Every warp adds up the whole row.
+template <typename T>
+__device__ __forceinline__ void normalize(float4 (&values)[kVectors], int width, const void* weight,
+                                          const void* bias, float eps, float4* row) {
+  const int vectors = width / 4, lane = threadIdx.x % 32;
+#pragma unroll
+  for (int k = 0; k < kVectors; ++k) {
+    const int at = threadIdx.x + k * kNormThreads;
+    if (at < vectors) row[at] = values[k];
+  }
+  __syncthreads();
+  float4 all[kWarpVectors];
+#pragma unroll
+  for (int k = 0; k < kWarpVectors; ++k) {
+    all[k] = {0, 0, 0, 0};
+    if (lane + k * 32 < vectors) all[k] = row[lane + k * 32];
+  }
+  const RowStatistics statistics = row_statistics(all, width, eps);
+#pragma unroll
+  for (int k = 0; k < kVectors; ++k) {
+    const int column = (threadIdx.x + k * kNormThreads) * 4;
+    if (column >= width) continue;
+    values[k] = normalized(values[k], statistics, load_four(static_cast<const T*>(weight) + column),
+                           load_four(static_cast<const T*>(bias) + column));
+  }
+}
+
+// Fours of h at `at`, what is to be added included.
+template <typename T>
+__device__ __forceinline__ float4 added_to_h(const RowNorm& norm, size_t part_size, size_t at,
+                                             int column) {
+  const float4 value = load_fresh(norm.h + at);
+  if (norm.part_count == 0) return value;
+  float4 added = load_fresh(norm.parts + at);
+#pragma unroll 4
+  for (int p = 1; p < norm.part_count; ++p) {
+    added = add(added, load_fresh(norm.parts + p * part_size + at));
+  }
+  return add(value, add(added, load_four(static_cast<const T*>(norm.parts_bias) + column)));
+}
+
 template <typename T, typename Out>
 __global__ void __launch_bounds__(kNormThreads) norm_kernel(RowNorm norm, int width, Out* y) {
-  __shared__ float scratch[2 * (kNormThreads / 32)];
+  __shared__ float4 row[kMaxNormWidth / 4];
   let_dependents_start();
   wait_for_predecessors();
-  const int row = blockIdx.x;
-  norm_rows<T, 1>(norm, row, 1, gridDim.x, width, /*keep=*/true, scratch,
-                  [&](int, int column, const float4& value) {
-                    store_four(y + static_cast<size_t>(row) * width + column, value);
-                  });
+  const size_t part_size = static_cast<size_t>(gridDim.x) * width;
+  const size_t begin = static_cast<size_t>(blockIdx.x) * width;
+  float4 values[kVectors];
+#pragma unroll
+  for (int k = 0; k < kVectors; ++k) {
+    const int column = (threadIdx.x + k * kNormThreads) * 4;
+    values[k] = {0, 0, 0, 0};
+    if (column < width) values[k] = added_to_h<T>(norm, part_size, begin + column, column);
+  }
+#pragma unroll
+  for (int k = 0; k < kVectors; ++k) {
+    const int column = (threadIdx.x + k * kNormThreads) * 4;
+    if (column < width && norm.h_out != nullptr) store_four(norm.h_out + begin + column, values[k]);
+  }
+  normalize<T>(values, width, norm.weight, norm.bias, norm.eps, row);
+  if (norm.weight2 != nullptr) {
+    __syncthreads();
+    normalize<T>(values, width, norm.weight2, norm.bias2, norm.eps2, row);
+  }
+#pragma unroll
+  for (int k = 0; k < kVectors; ++k) {
+    const int column = (threadIdx.x + k * kNormThreads) * 4;
+    if (column < width) store_four(y + begin + column, values[k]);
+  }
 }
 
 template <typename T>

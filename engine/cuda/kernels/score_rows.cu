@@ -4,6 +4,7 @@
 // warp's best score is known, so the k-th best of those is a bound that at least k tokens reach,
 // and few others do; these are ranked by counting. Everything else sorts the whole row.
 #include "cuda/kernels/block_math.cuh"
+#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_sort.cuh"
 #include "cuda/kernels/score_rows.h"
 
@@ -328,10 +329,15 @@ __global__ void __launch_bounds__(kRowThreads)
   extern __shared__ float dynamic[];
   __shared__ Shared shared;
   const int segment = blockIdx.x / tables.max_beams, beam = blockIdx.x % tables.max_beams;
+  let_dependents_start();
   const int slot = tables.segments[segment];
-  if (slot < 0 || tables.done[slot] != 0) return;
+  const bool idle = slot < 0 || tables.done[slot] != 0 || beam >= beams.settings[slot].beams ||
+                    (beam > 0 && tables.steps[slot] == 0);
+  if (idle) {
+    wait_for_predecessors();
+    return;
+  }
   const BeamSettings& settings = beams.settings[slot];
-  if (beam >= settings.beams || (beam > 0 && tables.steps[slot] == 0)) return;
   const int vocabulary = beams.vocabulary;
   const bool single = settings.beams == 1;
   const size_t first = static_cast<size_t>(blockIdx.x) * vocabulary;
@@ -344,6 +350,7 @@ __global__ void __launch_bounds__(kRowThreads)
                 vocabulary,
                 single ? 1 : 2};
   load_history(tables, beams, row, slot, beam, shared);
+  wait_for_predecessors();
   float largest;
   if (!load_logits(logits + first, row, shared, &largest)) return;
   normalise_and_penalise(row, !single, largest, shared);
@@ -367,7 +374,7 @@ __global__ void __launch_bounds__(kRowThreads)
 }  // namespace
 
 cudaError_t score_rows(const DecodeTables& tables, const BeamTables& beams, const float* logits,
-                       int segments, cudaStream_t on) {
+                       int segments, bool overlap, cudaStream_t on) {
   if (beams.vocabulary < kMinVocabulary || beams.vocabulary > kMaxVocabulary) {
     return cudaErrorInvalidValue;
   }
@@ -376,8 +383,11 @@ cudaError_t score_rows(const DecodeTables& tables, const BeamTables& beams, cons
   const cudaError_t status = cudaFuncSetAttribute(
       score, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
   if (status != cudaSuccess) return status;
-  score<<<static_cast<unsigned>(segments * tables.max_beams), kRowThreads, bytes, on>>>(
-      tables, beams, logits);
+  const unsigned rows = static_cast<unsigned>(segments * tables.max_beams);
+  if (overlap) {
+    return launch_dependent(score, rows, kRowThreads, bytes, on, tables, beams, logits);
+  }
+  score<<<rows, kRowThreads, bytes, on>>>(tables, beams, logits);
   return cudaGetLastError();
 }
 

@@ -19,7 +19,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 3;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 4;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
@@ -36,18 +36,33 @@ struct Progress {
   uint64_t total = 0;
 };
 
+// A device of an engine that came or went.
+struct DeviceEvent {
+  enum class Kind { kLost, kLoaded, kUnloaded };
+  Kind kind = Kind::kLost;
+  std::string device;       // "cuda:0"
+  std::string message;      // kLost: why
+  std::string detail;       // of the library that failed, for the log
+  int left = 0;             // replicas that take segments now
+};
+
 struct EngineOptions {
   std::string model_dir;                       // folder in the layout of the official release
   std::string data_dir;                        // text normalisation grammars; empty: found beside the library
-  std::vector<std::string> devices = {"auto"}; // "cuda:0", "cpu", "cpu:3" (3 replicas), a GPU's name, "auto"
+  // "cuda:0", "cuda:*", "cpu", "cpu:3" (3 replicas), a GPU's name or a part of it, "auto"; "@fp16" behind one: its precision
+  std::vector<std::string> devices = {"auto"};
   int replicas_per_device = 1;                 // 1..8
-  int max_batch = 1;                           // segments decoded together by one replica
+  int max_batch = 1;                           // segments decoded together by one replica; one more that is waited for
   Precision precision = Precision::kAuto;      // auto = fp32
   Kernels kernels = Kernels::kAuto;            // auto = the device's own; kLibTorch: to compare with
   int threads = 0;                             // CPU threads of one replica; 0: all cores
   bool warmup = true;                          // one dummy segment per replica while opening
   bool share_pool = true;                      // share weights and replicas with other engines of the process
+  double stall_seconds = 120;                  // a replica with work and without progress for so long is lost; 0: never
+  std::string inject_faults;                   // for tests: "cuda:0:throw@5;cpu:stall@2", see docs/scaling.md; empty: none
+  std::string trace_path;                      // Chrome trace of all segments; empty: $INDEXTTS2_TRACE, if set; docs/scaling.md
   std::function<void(LogLevel, const std::string&)> log;   // called from any thread
+  std::function<void(const DeviceEvent&)> device_event;    // called from any thread, and shortly after the engine has gone
   std::function<void(const Progress&)> progress;           // called from the opening thread only
   std::function<bool()> stop;                  // polled while opening; true: open_engine throws kCancelled
 };
@@ -105,6 +120,7 @@ struct SpeakOptions {
   int first_segment_tokens = 0;                // > 0: cut the first segment short, for early sound
   int first_segment = 0;                       // segments before it are skipped; indices and seeds stay
   std::string glossary_path;                   // YAML file of terms; empty: glossary.yaml of the model folder, if any
+  int priority = 0;                            // higher goes before, over all sessions of the process
 };
 
 // The sound of one segment.
@@ -130,7 +146,7 @@ enum class Next {
 };
 
 struct SessionOptions {
-  int window = 0;                              // segments in flight or waiting; 0: replicas * max_batch + 2
+  int window = 0;                              // segments in flight or waiting; 0: 4 * replicas * max_batch + 2
   Schedule schedule = Schedule::kRoundRobin;
 };
 
@@ -165,6 +181,11 @@ struct DeviceStats {
   double busy_seconds = 0;
   double rtf = 0;                              // busy / audio
   int queued = 0;                              // segments waiting or running
+  bool lost = false;                           // it failed and takes no segments
+  uint64_t codes = 0;                          // speech codes decoded
+  double codes_per_second = 0;                 // codes / busy
+  double busy_share = 0;                       // busy / time since it was loaded
+  uint64_t memory_used_bytes = 0;              // of the device, by everybody; of the CPU: by this process
 };
 
 struct Stats {
@@ -186,12 +207,25 @@ struct ModelInfo {
   std::vector<std::string> warnings;           // what is odd about its files, a sentence each; it speaks nevertheless
 };
 
+// How a device is loaded into an engine that is open.
+struct DeviceLoadOptions {
+  std::function<bool()> stop;                  // true: kCancelled
+  std::function<void(const Progress&)> progress;
+};
+
 // Thread-safety: safe. A session keeps its engine's replicas alive.
 class Engine {
  public:
   virtual ~Engine() = default;
   virtual std::shared_ptr<const Voice> load_voice(const VoiceOptions& options) = 0;  // cached by content
   virtual std::unique_ptr<Session> open_session(const SessionOptions& options) = 0;
+  // Adds the devices that `word` means, a lost one again, while the others speak; blocks for seconds. All engines that
+  // share the replicas get them. Throws Error: kUnknownDevice, kSettings (loaded already), kDeviceLost (it hangs, or cannot
+  // be used before the process restarts), kNoMemory, ...
+  virtual void load_device(const std::string& word, const DeviceLoadOptions& options) = 0;
+  // Takes a device out once the segments that it has in work are finished; those that wait go to others. Blocks until then.
+  // Throws Error: kUnknownDevice (not loaded), kSettings (the last one).
+  virtual void unload_device(const std::string& id) = 0;
   virtual Stats stats() const = 0;
   virtual ModelInfo model() const = 0;
 };

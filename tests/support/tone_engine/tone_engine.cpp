@@ -3,14 +3,18 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <random>
 #include <utility>
 
+#include "device_events.h"
 #include "indextts2/engine.h"
+#include "pool/fault_injection.h"
 #include "pool/replica_pool.h"
 #include "session.h"
+#include "session/speech_order.h"
 #include "tone_options.h"
 #include "tone_reader.h"
 #include "tone_replica.h"
@@ -77,12 +81,20 @@ class ToneSession : public Session {
   const std::unique_ptr<Session> session_;
 };
 
+// What engines that share a pool share.
+struct Replicas {
+  std::shared_ptr<DeviceEvents> events = std::make_shared<DeviceEvents>();
+  std::shared_ptr<const FaultPlan> faults;
+  std::shared_ptr<TonePool> pool;
+  std::atomic<int> next_index{0};
+};
+
 struct Core {
   ToneOptions options;
   std::string model_dir;
   std::vector<std::string> replicas;
-  int max_batch = 1;
-  std::shared_ptr<TonePool> pool;
+  int max_batch = 1, replicas_per_device = 1;
+  std::shared_ptr<Replicas> shared;
 };
 
 std::string clip_name(const Clip& clip, const ToneOptions& options) {
@@ -119,9 +131,25 @@ std::shared_ptr<const Voice> load(const Core& core, const VoiceOptions& voice,
                                      voice.max_prompt_seconds);
 }
 
+std::vector<TonePool::Plan> tone_plans(const Core& core, const std::vector<std::string>& names,
+                                       Replicas* replicas) {
+  std::vector<TonePool::Plan> plans;
+  for (const std::string& name : names) {
+    plans.emplace_back(name, [tone = core.options, name, index = replicas->next_index++,
+                              batch = core.max_batch, faults = replicas->faults](const StopToken&) {
+      return std::make_unique<ToneReplica>(tone, index, name, batch, faults);
+    });
+  }
+  return plans;
+}
+
 class ToneEngine : public Engine {
  public:
-  explicit ToneEngine(std::shared_ptr<const Core> core) : core_(std::move(core)) {}
+  ToneEngine(std::shared_ptr<const Core> core, DeviceEvents::Listener listener)
+      : core_(std::move(core)) {
+    if (listener) listener_ = core_->shared->events->add(std::move(listener));
+  }
+  ~ToneEngine() override { core_->shared->events->remove(listener_); }
 
   std::shared_ptr<const Voice> load_voice(const VoiceOptions& options) override {
     return load(*core_, options, StopToken());
@@ -137,31 +165,51 @@ class ToneEngine : public Engine {
       return load(*core, voice, stop);
     };
     backend.submit = [core = core_](SpeechRequest request, SpeechDone done) {
-      const auto cost = static_cast<double>(request.segment.ids.size());
-      const Dispatch dispatch =
-          request.schedule == Schedule::kRoundRobin ? Dispatch::kRoundRobin : Dispatch::kLeastWork;
+      const Order order = order_of(request);
       const StopToken stop = request.stop;
-      core->pool->submit(std::make_shared<ToneJob>(std::move(request), stop, cost, std::move(done)),
-                         dispatch);
+      core->shared->pool->submit(
+          std::make_shared<ToneJob>(std::move(request), stop, order, std::move(done)));
     };
     backend.draw_seed = [] {
       std::random_device device;
       return (uint64_t(device()) << 32) | device();
     };
-    backend.window = static_cast<int>(core_->replicas.size()) * core_->max_batch + 2;
+    backend.window = [core = core_] {
+      return static_cast<int>(core->shared->pool->size()) * core->max_batch + 2;
+    };
     backend.keep = core_;
     return std::make_unique<ToneSession>(core_->options,
                                          indextts2::open_session(std::move(backend), options));
   }
 
+  void load_device(const std::string& word, const DeviceLoadOptions& options) override {
+    core_->options.maybe_throw("load_device");
+    const std::vector<std::string> names = tone_devices({word}, core_->replicas_per_device);
+    for (const auto& [name, of, alive] : core_->shared->pool->info()) {
+      if (alive && name == names.front()) {
+        throw Error(ErrorCode::kSettings, "device \"" + name + "\" is loaded already");
+      }
+    }
+    const StopToken stop = options.stop ? StopToken(options.stop) : StopToken();
+    if (options.progress) options.progress({"load", names.front(), 0, 1});
+    tone_sleep(core_->options.load_ms, stop);
+    core_->shared->pool->add(tone_plans(*core_, names, core_->shared.get()));
+    if (options.progress) options.progress({"load", names.front(), 1, 1});
+    tell(DeviceEvent::Kind::kLoaded, names.front());
+  }
+  void unload_device(const std::string& id) override {
+    core_->options.maybe_throw("unload_device");
+    core_->shared->pool->remove(id);
+    tell(DeviceEvent::Kind::kUnloaded, id);
+  }
+
   Stats stats() const override {
     core_->options.maybe_throw("stats");
     Stats stats;
-    const auto counters = core_->pool->counters();
-    for (size_t i = 0; i < counters.size(); ++i) {
-      const ReplicaCounters& of = counters[i].first;
-      stats.devices.push_back({core_->replicas[i], of.done, of.units, of.busy_seconds,
+    for (const auto& [name, of, alive] : core_->shared->pool->info()) {
+      stats.devices.push_back({name, of.done, of.units, of.busy_seconds,
                                of.units > 0 ? of.busy_seconds / of.units : 0, of.queued});
+      stats.devices.back().lost = !alive;
       stats.segments += of.done;
       stats.audio_seconds += of.units;
       stats.busy_seconds += of.busy_seconds;
@@ -182,25 +230,42 @@ class ToneEngine : public Engine {
   }
 
  private:
+  void tell(DeviceEvent::Kind kind, const std::string& device) const {
+    const auto left = static_cast<int>(core_->shared->pool->size());
+    core_->shared->events->tell({kind, device, "", "", left});
+  }
+
   const Counted counted_;
   const std::shared_ptr<const Core> core_;
+  int listener_ = 0;
 };
 
-std::shared_ptr<TonePool> open_pool(const Core& core, const EngineOptions& options) {
-  std::vector<TonePool::Factory> factories;
-  for (size_t i = 0; i < core.replicas.size(); ++i) {
-    factories.push_back([tone = core.options, i, device = core.replicas[i],
-                         batch = core.max_batch](const StopToken&) {
-      return std::make_unique<ToneReplica>(tone, static_cast<int>(i), device, batch);
-    });
-  }
+std::shared_ptr<Replicas> open_pool(const Core& core, const EngineOptions& options) {
+  auto replicas = std::make_shared<Replicas>();
+  const std::string& inject =
+      options.inject_faults.empty() ? core.options.inject : options.inject_faults;
+  if (!inject.empty()) replicas->faults = std::make_shared<const FaultPlan>(inject);
   PoolOpenOptions open;
   if (options.stop) open.stop = StopToken(options.stop);
   open.on_ready = [&](size_t ready) {
     if (!options.progress || !options.warmup) return;
     options.progress({"warmup", core.replicas[ready - 1], ready, core.replicas.size()});
   };
-  return TonePool::open(std::move(factories), open);
+  open.hooks.stall_seconds =
+      core.options.stall_ms > 0 ? core.options.stall_ms * 1e-3 : options.stall_seconds;
+  open.hooks.on_lost = [events = replicas->events](const LostReplica& lost) {
+    DeviceEvent event{DeviceEvent::Kind::kLost, lost.name, "", "", static_cast<int>(lost.left)};
+    try {
+      std::rethrow_exception(lost.error);
+    } catch (const std::exception& error) {
+      event.message = error.what();
+    } catch (...) {
+      event.message = "an exception that is no std::exception";
+    }
+    events->tell(event);
+  };
+  replicas->pool = TonePool::open(tone_plans(core, core.replicas, replicas.get()), open);
+  return replicas;
 }
 
 class ToneFactory : public EngineFactory {
@@ -232,10 +297,11 @@ class ToneFactory : public EngineFactory {
     core->options.maybe_throw("open_engine");
     core->replicas = tone_devices(options.devices, options.replicas_per_device);
     core->max_batch = options.max_batch;
+    core->replicas_per_device = options.replicas_per_device;
     if (options.log) options.log(LogLevel::kInfo, "tone engine: " + options.model_dir);
     pretend_to_load(*core, options);
-    core->pool = options.share_pool ? shared_pool(*core, options) : open_pool(*core, options);
-    return std::make_shared<ToneEngine>(std::move(core));
+    core->shared = options.share_pool ? shared_pool(*core, options) : open_pool(*core, options);
+    return std::make_shared<ToneEngine>(std::move(core), options.device_event);
   }
 
  private:
@@ -251,14 +317,16 @@ class ToneFactory : public EngineFactory {
     }
   }
 
-  static std::shared_ptr<TonePool> shared_pool(const Core& core, const EngineOptions& options) {
+  static std::shared_ptr<Replicas> shared_pool(const Core& core, const EngineOptions& options) {
     static std::mutex* const mutex = new std::mutex;  // guards pools; both leaked, as the reaper
-    static auto* const pools = new std::map<std::string, std::weak_ptr<TonePool>>;
+    static auto* const pools = new std::map<std::string, std::weak_ptr<Replicas>>;
     std::string key = core.model_dir + "|" + std::to_string(core.max_batch);
     for (const auto& replica : core.replicas) key += "|" + replica;
+    key += "|" + options.inject_faults + "|" + std::to_string(options.stall_seconds);
     {
       std::lock_guard<std::mutex> lock(*mutex);
-      if (auto pool = (*pools)[key].lock()) return pool;
+      auto pool = (*pools)[key].lock();
+      if (pool && pool->pool->size() > 0) return pool;
     }
     auto pool = open_pool(core, options);
     std::lock_guard<std::mutex> lock(*mutex);

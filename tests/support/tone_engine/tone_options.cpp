@@ -47,12 +47,11 @@ void set_option(ToneOptions* options, const std::string& key, const std::string&
       {"throw_after", &options->throw_after},
       {"die_replica", &options->die_replica},
       {"die_after", &options->die_after},
+      {"stall_ms", &options->stall_ms},
   };
   const std::map<std::string, std::string*> strings = {
-      {"fail_word", &options->fail_word},
-      {"fail", &options->fail},
-      {"throw", &options->thrown},
-      {"throw_at", &options->throw_at},
+      {"fail_word", &options->fail_word}, {"fail", &options->fail},     {"throw", &options->thrown},
+      {"throw_at", &options->throw_at},   {"inject", &options->inject},
   };
   if (numbers.count(key) != 0) {
     *numbers.at(key) = std::atoi(value.c_str());

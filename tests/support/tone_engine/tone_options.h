@@ -20,6 +20,8 @@ struct ToneOptions {
   int throw_after = 0;
   int die_replica = -1, die_after = 0;
   bool any_voice = false, no_default_voice = false;
+  std::string inject;  // as EngineOptions::inject_faults
+  int stall_ms = 0;    // > 0: as EngineOptions::stall_seconds
 
   std::shared_ptr<std::atomic<int>> calls = std::make_shared<std::atomic<int>>(0);  // of throw_at
 

@@ -102,11 +102,13 @@ ToneVoice::ToneVoice(std::string speaker, std::string emotion, double seconds)
 }
 ToneVoice::~ToneVoice() { tone_count(-1); }
 
-ToneReplica::ToneReplica(const ToneOptions& options, int index, std::string device, int max_batch)
+ToneReplica::ToneReplica(const ToneOptions& options, int index, std::string device, int max_batch,
+                         std::shared_ptr<const FaultPlan> faults)
     : options_(options),
       index_(index),
       device_(std::move(device)),
-      max_batch_(static_cast<size_t>(max_batch)) {
+      max_batch_(static_cast<size_t>(max_batch)),
+      faults_(std::move(faults), device_) {
   options_.maybe_throw("construct");
 }
 
@@ -117,11 +119,12 @@ void ToneReplica::serve(JobQueue<ToneJob>& queue) {
       if (!job) return;
       admit(std::move(job));
     }
-    while (rows_.size() < max_batch_) {
-      auto job = queue.try_pop();
+    while (rows_.size() <= max_batch_) {
+      auto job = queue.try_pop(/*only_first=*/rows_.size() == max_batch_);
       if (!job) break;
       admit(std::move(job));
     }
+    faults_.step([&queue] { return queue.closed(); });
     options_.maybe_throw("serve");
     if (index_ == options_.die_replica && num_spoken_ >= options_.die_after) {
       throw_named(options_.thrown, "replica " + std::to_string(index_));
@@ -143,6 +146,7 @@ void ToneReplica::serve(JobQueue<ToneJob>& queue) {
 
 void ToneReplica::admit(std::shared_ptr<ToneJob> job) {
   write_down(job->request, device_);
+  faults_.taken_in();
   double ms = options_.segment_ms;
   if (options_.jitter_ms > 0) {
     ms += static_cast<double>((draw(job->request) >> 8) %

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pool/fault_injection.h"
 #include "pool/job_queue.h"
 #include "session.h"
 #include "tone_options.h"
@@ -29,7 +30,8 @@ class ToneVoice : public Voice {
 // Thread-safety: one thread.
 class ToneReplica {
  public:
-  ToneReplica(const ToneOptions& options, int index, std::string device, int max_batch);
+  ToneReplica(const ToneOptions& options, int index, std::string device, int max_batch,
+              std::shared_ptr<const FaultPlan> faults);
   void serve(JobQueue<ToneJob>& queue);
 
  private:
@@ -45,6 +47,7 @@ class ToneReplica {
   const std::string device_;
   const size_t max_batch_;
   std::vector<Row> rows_;
+  FaultTrigger faults_;
   int num_spoken_ = 0;
 };
 

@@ -67,8 +67,8 @@ class DeviceSearch {
   void advance(const std::vector<float>& logits) {
     check(cudaMemcpy(logits_.data(), logits.data(), logits.size() * sizeof(float),
                      cudaMemcpyHostToDevice));
-    check(score_rows(tables(), beams(), logits_.data(), slots_, nullptr));
-    check(choose_codes(tables(), beams(), slots_, nullptr));
+    check(score_rows(tables(), beams(), logits_.data(), slots_, false, nullptr));
+    check(choose_codes(tables(), beams(), slots_, true, nullptr));
     check(cudaDeviceSynchronize());
     state_ = zeros_.host();
     host_tokens_ = tokens_.host();

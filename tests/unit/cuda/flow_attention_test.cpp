@@ -15,12 +15,12 @@ struct Stream {
   int row, keys, queries, out_row;
 };
 
-std::vector<AttentionTile> tiles_of(const std::vector<Stream>& streams) {
+std::vector<AttentionTile> tiles_of(const std::vector<Stream>& streams, int tile_rows) {
   std::vector<AttentionTile> tiles;
   for (const Stream& s : streams) {
-    for (int i = 0; i < s.queries; i += kAttentionRows) {
-      tiles.push_back({s.row + s.keys - s.queries + i, std::min(kAttentionRows, s.queries - i),
-                       s.row, s.keys, s.out_row + i});
+    for (int i = 0; i < s.queries; i += tile_rows) {
+      tiles.push_back({s.row + s.keys - s.queries + i, std::min(tile_rows, s.queries - i), s.row,
+                       s.keys, s.out_row + i});
     }
   }
   return tiles;
@@ -32,8 +32,9 @@ struct Setup {
 };
 
 template <typename T>
-std::vector<T> attend(const Setup& setup, const std::vector<T>& qkv) {
-  const std::vector<AttentionTile> tiles = tiles_of(setup.streams);
+std::vector<T> attend(const Setup& setup, const std::vector<T>& qkv,
+                      int tile_rows = kAttentionRows) {
+  const std::vector<AttentionTile> tiles = tiles_of(setup.streams, tile_rows);
   DeviceBuffer<T> from(qkv);
   DeviceBuffer<T> out(static_cast<size_t>(setup.out_rows * setup.heads * setup.head_size));
   DeviceBuffer<AttentionTile> table(tiles);
@@ -154,6 +155,33 @@ void expect_same_bits_elsewhere() {
              packed);
   EXPECT_EQ(std::memcmp(alone.data(), beside.data() + out_row * width, alone.size() * sizeof(T)),
             0);
+}
+
+// So that a segment alone, whose tiles are small, has the bits of one among many.
+template <typename T>
+void expect_same_bits_in_other_tiles(int head_size) {
+  const Setup setup = ragged(head_size);
+  const int width = setup.heads * setup.head_size;
+  const std::vector<T> qkv =
+      random_values<T>(static_cast<size_t>(setup.rows * 3 * width), 3.0f, 11);
+  const std::vector<T> want = attend(setup, qkv);
+  for (const int tile_rows : {kLargeAttentionRows, 32, 1}) {
+    const std::vector<T> got = attend(setup, qkv, tile_rows);
+    for (const Stream& s : setup.streams) {
+      EXPECT_EQ(std::memcmp(got.data() + s.out_row * width, want.data() + s.out_row * width,
+                            static_cast<size_t>(s.queries * width) * sizeof(T)),
+                0)
+          << tile_rows << " rows a tile, stream at row " << s.row;
+    }
+  }
+}
+
+TEST(FlowAttention, TilesChangeNoBit) {
+  if (!have_device()) return;
+  for (const int head_size : {32, 64}) {
+    expect_same_bits_in_other_tiles<__nv_bfloat16>(head_size);
+    expect_same_bits_in_other_tiles<__half>(head_size);
+  }
 }
 
 TEST(FlowAttention, NeighboursChangeNoBit) {

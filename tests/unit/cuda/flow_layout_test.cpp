@@ -54,15 +54,15 @@ TEST(FlowLayout, StateKnowsItsRowsInBothBranches) {
   EXPECT_EQ(layout.state.front().trunk[0], 130);
 }
 
-TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
-  const FlowLayout layout(kSegments);
+void expect_tiles(int32_t tile_rows) {
+  const FlowLayout layout(kSegments, tile_rows);
   for (const bool head : {false, true}) {
     const auto& tiles = head ? layout.head_tiles : layout.tiles;
     EXPECT_LE(static_cast<int32_t>(tiles.size()), head ? layout.max_head_tiles : layout.max_tiles);
     std::set<int32_t> results;
     for (const AttentionTile& tile : tiles) {
       ASSERT_GT(tile.queries, 0);
-      ASSERT_LE(tile.queries, kAttentionRows);
+      ASSERT_LE(tile.queries, tile_rows);
       EXPECT_GE(tile.query_row, tile.key_row);
       EXPECT_LE(tile.query_row + tile.queries, tile.key_row + tile.keys);
       for (int32_t i = 0; i < tile.queries; ++i) {
@@ -76,6 +76,10 @@ TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
     }
     EXPECT_EQ(results.size(), head ? 624u : 1422u);
   }
+}
+
+TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
+  for (const int32_t rows : {kAttentionRows, kLargeAttentionRows}) expect_tiles(rows);
 }
 
 }  // namespace

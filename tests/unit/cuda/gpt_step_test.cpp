@@ -170,8 +170,10 @@ TEST(GptStep, TuningChangesNoBit) {
   const std::vector<float> want = DeviceStep(model, 6).run({1, 2});
   for (const int fused : {0, 8}) {
     for (const bool prefetch : {false, true}) {
-      const std::vector<float> got = DeviceStep(model, 6, {fused, prefetch, 0}).run({1, 2});
-      EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
+      for (const bool add : {false, true}) {
+        const std::vector<float> got = DeviceStep(model, 6, {fused, prefetch, 0, add}).run({1, 2});
+        EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0);
+      }
     }
   }
 }

@@ -233,7 +233,7 @@ TEST(RowNorm, AddsThePartsAndNormsTheRows) {
   }
 }
 
-// What the linear layer norms by itself are the bits of the norm's own kernel, also in h_out.
+// What the linear layer norms by itself are the bits of the norm's own kernel.
 TEST(RowLinear, NormedInsideOrBeforeIsTheSame) {
   if (!have_device()) return;
   for (const ElementType type : kTypes) {
@@ -246,16 +246,62 @@ TEST(RowLinear, NormedInsideOrBeforeIsTheSame) {
       RowLinear before = layer.layer(96, RowOutput::kGelu);
       before.x = rows.data();
       const std::vector<char> want = layer.run(before);
-      const std::vector<float> want_sums = alone.device_h_out.host();
+      const std::vector<float> sums = alone.device_h_out.host();
+      DeviceBuffer<float> h(sums);
       for (const int count : {1, 3, 4, 5, 8}) {
-        NormCase inside(count, shape.in, type);
         RowLinear fused = layer.layer(count, RowOutput::kGelu);
         fused.x = nullptr;
-        fused.norm = inside.norm;
+        fused.norm = alone.norm;
+        fused.norm.h = h.data();
+        fused.norm.part_count = 0;
+        fused.norm.h_out = nullptr;
+        if (shape.in > 1280) {
+          EXPECT_FALSE(row_linear_streams(fused));
+          EXPECT_EQ(row_linear(fused, nullptr), cudaErrorInvalidValue);
+          continue;
+        }
+        if (!row_linear_streams(fused)) continue;  // an older GPU
         layer.expect_same_rows(layer.run(fused), count, want, 96, RowOutput::kGelu);
-        const std::vector<float> sums = inside.device_h_out.host();
-        ASSERT_EQ(std::memcmp(sums.data(), want_sums.data(), sums.size() * sizeof(float)), 0);
         if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// What the linear layer adds by itself are the bits of the parts that the norm adds.
+TEST(RowLinear, AddedAtOnceOrWithTheNormIsTheSame) {
+  if (!have_device()) return;
+  for (const ElementType type : kTypes) {
+    for (const Shape shape :
+         {Shape{1280, 1280}, Shape{1280, 5120}, Shape{128, 512}, Shape{128, 1120}, Shape{36, 64}}) {
+      SCOPED_TRACE(name(shape, type));
+      Case layer(shape, type);
+      NormCase norm(kMostRows, shape.out, type);
+      RowLinear linear = layer.layer(kMostRows, RowOutput::kParts);
+      const int splits = row_linear_splits(shape.out, shape.in, type);
+      DeviceBuffer<char> parts(layer.run(linear));
+      norm.norm.parts = reinterpret_cast<const float*>(parts.data());
+      norm.norm.part_count = splits;
+      DeviceBuffer<float> y(size_t(kMostRows) * shape.out);
+      check(row_norm(norm.norm, kMostRows, shape.out, type, ElementType::kFloat32, y.data(),
+                     nullptr));
+      check(cudaDeviceSynchronize());
+      const std::vector<float> want = norm.device_h_out.host();
+      for (const int rows : {1, 3, 8, 9, 16, 17, 24, 25, 48}) {
+        linear = layer.layer(rows, RowOutput::kAdded);
+        linear.bias = norm.norm.parts_bias;
+        DeviceBuffer<float> h(norm.h);
+        linear.y = h.data();
+        if (!row_linear_streams(linear)) continue;  // an older GPU
+        check(row_linear(linear, nullptr));
+        check(cudaDeviceSynchronize());
+        const size_t size = size_t(rows) * shape.out;
+        const std::vector<float> got = h.host();
+        ASSERT_EQ(std::memcmp(got.data(), want.data(), size * sizeof(float)), 0) << rows;
+        ASSERT_EQ(std::memcmp(got.data() + size, norm.h.data() + size,
+                              (norm.h.size() - size) * sizeof(float)),
+                  0)
+            << "written past " << rows << " rows";
       }
     }
   }

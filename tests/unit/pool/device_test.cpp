@@ -19,6 +19,14 @@ ErrorCode code_of(const Places& words) {
   return ErrorCode::kInternal;
 }
 
+Places devices_of(const Places& words, int replicas_per_device) {
+  Places ids;
+  for (const Place& place : resolve_devices(words, replicas_per_device)) {
+    ids.push_back(place.device);
+  }
+  return ids;
+}
+
 bool has_cuda() { return list_devices().size() > 1; }
 
 TEST(Device, ListEndsWithTheCpuAndItsMemory) {
@@ -30,13 +38,13 @@ TEST(Device, ListEndsWithTheCpuAndItsMemory) {
 }
 
 TEST(Device, CpuWordsGiveReplicas) {
-  EXPECT_EQ(resolve_devices({"cpu"}, 1), Places({"cpu"}));
-  EXPECT_EQ(resolve_devices({"cpu:3"}, 1), Places(3, "cpu"));
-  EXPECT_EQ(resolve_devices({"cpu:2"}, 2), Places(4, "cpu"));
+  EXPECT_EQ(devices_of({"cpu"}, 1), Places({"cpu"}));
+  EXPECT_EQ(devices_of({"cpu:3"}, 1), Places(3, "cpu"));
+  EXPECT_EQ(devices_of({"cpu:2"}, 2), Places(4, "cpu"));
 }
 
 TEST(Device, AutoPrefersCuda) {
-  const Places places = resolve_devices({"auto"}, 1);
+  const Places places = devices_of({"auto"}, 1);
   EXPECT_EQ(places.front(), has_cuda() ? "cuda:0" : "cpu");
 }
 
@@ -61,7 +69,7 @@ TEST(Device, BadListsAreSettingsErrors) {
 
 TEST(Device, CudaWithoutADriverSaysSo) {
   if (has_cuda()) {
-    EXPECT_EQ(resolve_devices({"cuda:0"}, 1), Places({"cuda:0"}));
+    EXPECT_EQ(devices_of({"cuda:0"}, 1), Places({"cuda:0"}));
     EXPECT_EQ(code_of({"cuda:999"}), ErrorCode::kUnknownDevice);
   } else {
     EXPECT_EQ(code_of({"cuda:0"}), ErrorCode::kLibraryInit);

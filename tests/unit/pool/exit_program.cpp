@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "fake_replica.h"
 #include "pool/replica_pool.h"
@@ -30,8 +31,8 @@ void use_library() {
   if (g_library_gone) _exit(3);
 }
 
-std::vector<Pool::Factory> busy_factories(int count) {
-  std::vector<Pool::Factory> all;
+std::vector<Pool::Plan> busy_factories(int count) {
+  std::vector<Pool::Plan> all;
   for (int i = 0; i < count; ++i) {
     all.push_back([](const StopToken&) {
       return std::make_unique<FakeReplica>([](FakeJob& job) {
@@ -47,7 +48,7 @@ std::vector<Pool::Factory> busy_factories(int count) {
 
 void submit_many(Pool& pool, const FakeJob::Done& done) {
   for (int i = 0; i < 1000; ++i) {
-    pool.submit(std::make_shared<FakeJob>(i, StopToken(), 1.0, done), Dispatch::kRoundRobin);
+    pool.submit(std::make_shared<FakeJob>(i, StopToken(), 1.0, done));
   }
 }
 
@@ -70,10 +71,27 @@ int fork_and_wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 5;
 }
 
+// A replica that hangs for good is given up; exit() does not wait for it.
+[[noreturn]] void exit_beside_a_hanging_replica() {
+  static std::atomic<bool> lost{false};
+  PoolOpenOptions options;
+  options.hooks.stall_seconds = 0.1;
+  options.hooks.on_lost = [](const LostReplica&) { lost = true; };
+  auto plans = busy_factories(1);
+  plans.push_back([](const StopToken&) {
+    return std::make_unique<FakeReplica>([](FakeJob&) { sleep_for_ever(); });
+  });
+  const auto pool = Pool::open(std::move(plans), options);
+  submit_many(*pool, [](int, std::exception_ptr) {});
+  while (!lost) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::exit(0);
+}
+
 int run(const std::string& mode) {
   std::atexit(end_of_library);
+  if (mode == "hanging") exit_beside_a_hanging_replica();
   if (mode == "opening") {
-    std::vector<Pool::Factory> slow = {[](const StopToken& closing) {
+    std::vector<Pool::Plan> slow = {[](const StopToken& closing) {
       while (!closing.stop_requested()) {
         use_library();
         std::this_thread::sleep_for(std::chrono::microseconds(200));

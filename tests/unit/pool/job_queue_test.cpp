@@ -57,7 +57,7 @@ TEST(JobQueue, PopWakesForJobsAndForClose) {
     }
   });
   queue.push(job_for(&outcome));
-  EXPECT_TRUE(eventually([&] { return queue.ledger()->counters().done == 1; }));
+  EXPECT_TRUE(eventually([&] { return queue.counters().done == 1; }));
   EXPECT_TRUE(queue.close().empty());
   replica.join();
   EXPECT_EQ(num_drawn, 1);
@@ -78,8 +78,13 @@ TEST(JobQueue, CloseStopsDrawnJobsAndReturnsTheOthers) {
   ASSERT_EQ(left.size(), 1u);
   EXPECT_EQ(left[0]->request, 2);
   EXPECT_FALSE(queue.pop());
-  queue.fail_drawn(cancelled_error());
-  EXPECT_EQ(code_of(first.error), ErrorCode::kCancelled);
+  const auto again = queue.revoke_drawn();
+  EXPECT_FALSE(drawn->deliver(5, 0));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0]->request, 1);
+  EXPECT_TRUE(again[0]->deliver(6, 0));
+  EXPECT_EQ(first.times, 1);
+  EXPECT_EQ(first.value, 6);
   EXPECT_EQ(second.times, 0);
 }
 
@@ -130,14 +135,14 @@ TEST(JobQueue, CountsWhatIsOutstanding) {
   queue.push(job_for(&outcomes[0], 0, {}, 2.5));
   queue.push(job_for(&outcomes[1], 1, stop.token(), 4));
   queue.push(job_for(&outcomes[2], 2, {}, 0.1));
-  EXPECT_DOUBLE_EQ(queue.ledger()->counters().outstanding, 6.6);
-  EXPECT_EQ(queue.ledger()->counters().queued, 3);
+  EXPECT_DOUBLE_EQ(queue.counters().outstanding, 6.6);
+  EXPECT_EQ(queue.counters().queued, 3);
   const auto first = queue.pop();
-  EXPECT_EQ(queue.ledger()->counters().queued, 3);
+  EXPECT_EQ(queue.counters().queued, 3);
   first->deliver(0, /*units=*/1.5);
   stop.request_stop();
   queue.pop()->fail(cancelled_error());
-  const ReplicaCounters counters = queue.ledger()->counters();
+  const ReplicaCounters counters = queue.counters();
   EXPECT_EQ(counters.done, 1u);
   EXPECT_EQ(counters.failed, 2u);
   EXPECT_EQ(counters.units, 1.5);

@@ -64,6 +64,10 @@ TEST_P(Exit, UnderLoad) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(run_program(EXIT_PROGRAM, GetParam()), 0);
 }
 
+TEST(Reaper, ExitDoesNotWaitForAReplicaThatHangs) {
+  EXPECT_EQ(run_program(EXIT_PROGRAM, "hanging"), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Reaper, Exit,
                          testing::Values("exit", "closing", "leaked", "worker", "opening", "fork",
                                          "return"),

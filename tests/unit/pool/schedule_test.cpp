@@ -6,30 +6,51 @@
 namespace indextts2 {
 namespace {
 
+Order least_work(double cost = 1) {
+  Order order(cost);
+  order.dispatch = Dispatch::kLeastWork;
+  return order;
+}
+
+Order first(double cost = 1) {
+  Order order(cost);
+  order.first = true;
+  return order;
+}
+
 TEST(Schedule, RoundRobinGivesJobIToReplicaIModN) {
-  const std::vector<ReplicaState> replicas(3, {true, 5});
+  const std::vector<ReplicaLoad> replicas = {{9, 1}, {5, 1}, {0, 100}};
   for (uint64_t turn = 0; turn < 20; ++turn) {
-    EXPECT_EQ(pick_replica(Dispatch::kRoundRobin, turn, replicas), turn % 3);
+    EXPECT_EQ(pick_replica(Order(), turn, replicas), turn % 3);
   }
 }
 
-TEST(Schedule, LeastWorkPicksTheLeast) {
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 0, {{true, 5}, {true, 2}, {true, 3}}), 1u);
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 2, {{true, 5}, {true, 2}, {true, 3}}), 1u);
+TEST(Schedule, LeastWorkAndFirstsPickTheLeast) {
+  for (const Order& order : {least_work(), first()}) {
+    EXPECT_EQ(pick_replica(order, 0, {{5, 0}, {2, 0}, {3, 0}}), 1u);
+    EXPECT_EQ(pick_replica(order, 2, {{5, 0}, {2, 0}, {3, 0}}), 1u);
+  }
 }
 
 TEST(Schedule, LeastWorkBreaksTiesInTurn) {
-  const std::vector<ReplicaState> replicas = {{true, 1}, {true, 0}, {true, 0}};
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 0, replicas), 1u);
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 2, replicas), 2u);
+  const std::vector<ReplicaLoad> replicas = {{1, 0}, {0, 0}, {0, 0}};
+  EXPECT_EQ(pick_replica(least_work(), 0, replicas), 1u);
+  EXPECT_EQ(pick_replica(least_work(), 2, replicas), 2u);
 }
 
-TEST(Schedule, TheDeadGetNothing) {
-  const std::vector<ReplicaState> replicas = {{true, 9}, {false, 0}, {true, 8}};
-  EXPECT_EQ(pick_replica(Dispatch::kRoundRobin, 1, replicas), 2u);
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 1, replicas), 2u);
-  EXPECT_EQ(pick_replica(Dispatch::kRoundRobin, 1, {{false, 0}, {false, 0}}), kNoReplica);
-  EXPECT_EQ(pick_replica(Dispatch::kLeastWork, 1, {}), kNoReplica);
+TEST(Schedule, LeastWorkWeighsBySpeed) {
+  // 10 behind 90 at 10/s are over in 10 s, 10 alone at 0.5/s in 20 s.
+  EXPECT_EQ(pick_replica(least_work(10), 1, {{90, 10}, {0, 0.5}}), 0u);
+  EXPECT_EQ(pick_replica(least_work(10), 1, {{390, 10}, {0, 0.5}}), 1u);
+}
+
+TEST(Schedule, AReplicaThatWasNeverMeasuredIsTried) {
+  EXPECT_EQ(pick_replica(least_work(), 0, {{1, 10}, {0, 0}}), 1u);
+}
+
+TEST(Schedule, NobodyIsNoReplica) {
+  EXPECT_EQ(pick_replica(Order(), 1, {}), kNoReplica);
+  EXPECT_EQ(pick_replica(least_work(), 1, {}), kNoReplica);
 }
 
 }  // namespace

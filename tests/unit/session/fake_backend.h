@@ -87,7 +87,7 @@ class FakeBackend {
       ++num_asked_;
     };
     backend.draw_seed = [this] { return seeds_ += 0x9000000000000001; };
-    backend.window = window;
+    backend.window = [window] { return window; };
     backend.keep = alive_;
     return backend;
   }

@@ -79,7 +79,7 @@ class RandomReplica {
 using Pool = ReplicaPool<RandomReplica, SpeechJob>;
 
 std::shared_ptr<Pool> open_pool(int replicas, const RandomReplica::Rules& rules) {
-  std::vector<Pool::Factory> factories;
+  std::vector<Pool::Plan> factories;
   for (int i = 0; i < replicas; ++i) {
     factories.push_back([rules, i](const StopToken&) {
       return std::make_unique<RandomReplica>(rules, static_cast<unsigned>(i + 1));
@@ -91,10 +91,10 @@ std::shared_ptr<Pool> open_pool(int replicas, const RandomReplica::Rules& rules)
 SessionBackend backend_on(const std::shared_ptr<Pool>& pool, FakeBackend* fake) {
   SessionBackend backend = fake->backend(static_cast<int>(pool->size()) * 4 + 2);
   backend.submit = [pool](SpeechRequest request, SpeechDone done) {
-    const Dispatch dispatch = request.text_id % 2 ? Dispatch::kRoundRobin : Dispatch::kLeastWork;
+    Order order;
+    if (request.text_id % 2 == 0) order.dispatch = Dispatch::kLeastWork;
     const StopToken stop = request.stop;
-    pool->submit(std::make_shared<SpeechJob>(std::move(request), stop, 1.0, std::move(done)),
-                 dispatch);
+    pool->submit(std::make_shared<SpeechJob>(std::move(request), stop, order, std::move(done)));
   };
   return backend;
 }
@@ -242,14 +242,14 @@ TEST(SessionsOnOnePool, ASegmentsReplicaCountsOverThePoolNotTheText) {
   const auto pool = open_pool(3, rules);
   SessionBackend backend = backend_on(pool, &fake);
   backend.submit = [pool](SpeechRequest request, SpeechDone done) {
-    pool->submit(std::make_shared<SpeechJob>(std::move(request), StopToken(), 1.0, std::move(done)),
-                 Dispatch::kRoundRobin);
+    pool->submit(
+        std::make_shared<SpeechJob>(std::move(request), StopToken(), 1.0, std::move(done)));
   };
   const auto session = open_session(std::move(backend), {});
   for (int i = 0; i < 9; ++i) session->push("a|", some_voice(), {});
   session->finish();
   expect_exact(*session, std::vector<int>(9, 1), 0, {});
-  for (const auto& [counters, alive] : pool->counters()) EXPECT_EQ(counters.done, 3u);
+  for (const auto& [name, counters, alive] : pool->info()) EXPECT_EQ(counters.done, 3u);
 }
 
 TEST(SessionsOnOnePool, ManySessionsComeAndGoUnderLoad) {

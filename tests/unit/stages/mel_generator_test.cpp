@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "ops/host_tensor.h"
+#include "stages/torch_networks.h"
 #include "stages/vocoder.h"
 #include "support/near.h"
 #include "weights/model_files.h"
@@ -84,17 +85,19 @@ TEST_F(MelGeneratorTest, RefusesACodecOfAnotherModel) {
 }
 
 TEST_F(MelGeneratorTest, VocoderMakesSound) {
-  const Vocoder vocoder(Weights(open_checkpoint(files.bigvgan), {}), config);
-  const std::vector<float> sound = vocoder.decode(at::randn({1, 80, 4}), StopToken());
+  const auto network = load_vocoder(Weights(open_checkpoint(files.bigvgan), {}), config);
+  const Vocoder vocoder(*network);
+  TorchWaveDecoder decoder(network);
+  const std::vector<float> sound = vocoder.decode(at::randn({1, 80, 4}), decoder, StopToken());
   EXPECT_EQ(sound.size(), 4u * 256u);
-  EXPECT_THROW(vocoder.decode(at::randn({1, 80, 4}).fill_(NAN), StopToken()), Error);
-  EXPECT_THROW(vocoder.decode(at::randn({1, 79, 4}), StopToken()), Error);
+  EXPECT_THROW(vocoder.decode(at::randn({1, 80, 4}).fill_(NAN), decoder, StopToken()), Error);
+  EXPECT_THROW(vocoder.decode(at::randn({1, 79, 4}), decoder, StopToken()), Error);
 }
 
 TEST_F(MelGeneratorTest, VocoderRefusesAnotherHop) {
   ModelConfig other = config;
   other.mel.hop_length = 512;
-  EXPECT_THROW(Vocoder(Weights(open_checkpoint(files.bigvgan), {}), other), Error);
+  EXPECT_THROW(load_vocoder(Weights(open_checkpoint(files.bigvgan), {}), other), Error);
 }
 
 }  // namespace

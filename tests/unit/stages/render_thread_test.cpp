@@ -49,7 +49,7 @@ class NotingNetworks : public DeviceNetworks {
 
 class NotingBackend : public DeviceBackend {
  public:
-  std::shared_ptr<const DeviceNetworks> prepare(const NetworkModules& modules) const override {
+  std::shared_ptr<const DeviceNetworks> prepare(NetworkModules modules) const override {
     return std::make_shared<const NotingNetworks>(modules, &solved);
   }
   mutable std::vector<size_t> solved;

@@ -1,0 +1,122 @@
+// The voice worker and its moves.
+#include "voice_service.h"
+
+#include <algorithm>
+
+#include "audio/clip.h"
+#include "core/clock.h"
+#include "pool/device.h"
+#include "stages/failure.h"
+#include "stages/stream_handover.h"
+
+namespace indextts2 {
+namespace {
+
+MonoClip clip_of(const Clip& clip, double max_seconds) {
+  if (clip.samples.empty()) return read_clip(clip.path, max_seconds);
+  return {"voice samples", clip.samples, clip.sample_rate_hz};
+}
+
+// A made-up clip through all networks: the first run of a network is slow.
+void warm_up(const VoiceEncoder& encoder, const StopToken& stop) {
+  constexpr int kRateHz = 22050, kSeconds = 15;
+  MonoClip clip{"a made-up voice", std::vector<float>(size_t{kSeconds} * kRateHz), kRateHz};
+  for (size_t i = 0; i < clip.samples.size(); ++i) {
+    clip.samples[i] = static_cast<float>(i % 150) / 300 - 0.25f;
+  }
+  EncodeOptions options;
+  options.stop = stop;
+  try {
+    encoder.encode(clip, nullptr, options);
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::kSynthesis) throw;  // no voice is no reason not to start
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const VoiceFeatures> VoiceWorker::encode(const VoiceRequest& request,
+                                                         const StopToken& stop) const {
+  const VoiceOptions& options = request.options;
+  const bool has_emotion = !options.emotion.samples.empty() || !options.emotion.path.empty();
+  const MonoClip speaker = clip_of(options.speaker, options.max_prompt_seconds);
+  const MonoClip emotion =
+      has_emotion ? clip_of(options.emotion, options.max_prompt_seconds) : MonoClip();
+  EncodeOptions encode;
+  encode.max_seconds = options.max_prompt_seconds;
+  encode.stop = stop;
+  encode.progress = request.progress;
+  return std::make_shared<const VoiceFeatures>(
+      encoder_->encode(speaker, has_emotion ? &emotion : nullptr, encode));
+}
+
+void VoiceWorker::serve(JobQueue<VoiceJob>& queue) {
+  const DeviceScope scope(device_);
+  while (const std::shared_ptr<VoiceJob> job = queue.pop()) {
+    const double start = now_seconds();
+    try {
+      job->deliver(encode(job->request, job->stop()), /*units=*/0);
+    } catch (...) {
+      const std::exception_ptr failure = as_error(std::current_exception());
+      if (breaks_device(failure)) std::rethrow_exception(failure);  // the next voice starts anew
+      job->fail(failure);
+    }
+    clock_->add("voice", now_seconds() - start);
+  }
+}
+
+std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const StopToken& stop,
+                                               std::vector<UnusedTensors>* unused) const {
+  PoolOpenOptions options;
+  options.stop = stop;
+  // What the factory needs is copied: a load that is given up returns while it may still run.
+  const auto left = std::make_shared<std::vector<UnusedTensors>>();
+  const auto files = std::make_shared<const ModelCheckpoints>(parts_.files);
+  const VoicePool::Plan plan(device, [device, files, config = parts_.config, clock = parts_.clock,
+                                      dtype = parts_.dtype_on(device), warmup = parts_.warmup,
+                                      left](const StopToken& closing) {
+    const DeviceScope scope(device);
+    std::shared_ptr<const VoiceEncoder> encoder =
+        load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
+    wait_for_stream(at::Device(device));  // it works on another stream
+    *left = encoder->unused();
+    if (warmup && device != "cpu") warm_up(*encoder, closing);
+    return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
+  });
+  auto pool = VoicePool::open({plan}, options);
+  *unused = *left;
+  return pool;
+}
+
+std::vector<UnusedTensors> VoiceService::open(const std::string& device, const StopToken& stop) {
+  std::vector<UnusedTensors> unused;
+  auto pool = start(device, stop, &unused);
+  std::lock_guard<std::mutex> lock(mutex_);
+  device_ = device;
+  pool_ = std::move(pool);
+  return unused;
+}
+
+std::shared_ptr<VoicePool> VoiceService::on_one_of(const std::vector<std::string>& devices,
+                                                   const StopToken& stop) {
+  std::lock_guard<std::mutex> one_at_a_time(moving_);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const bool there = std::find(devices.begin(), devices.end(), device_) != devices.end();
+    if (pool_ && pool_->size() > 0 && (there || devices.empty())) return pool_;
+  }
+  if (devices.empty()) {
+    throw Error(ErrorCode::kDeviceLost, "no device is left to encode the voice on");
+  }
+  open(devices.front(), stop);
+  std::lock_guard<std::mutex> lock(mutex_);
+  return pool_;
+}
+
+void VoiceService::leave(const std::string& device) {
+  std::shared_ptr<VoicePool> left;  // goes without the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (device_ == device) left.swap(pool_);
+}
+
+}  // namespace indextts2
