@@ -114,7 +114,9 @@ LiveStream::Accepted LiveStream::accept(Utterance utterance, bool may_wait, uint
       if (refuse_too_long(settings_.max_text_bytes, &utterance)) break;
       if (has_space(utterance.text.size())) break;
       if (!may_wait) return Accepted::kFull;
+      ++blocked_;
       space_changed_.wait(lock);
+      --blocked_;
     }
     auto text = std::make_shared<LiveText>();
     text->id = *id = ++last_id_;
@@ -238,6 +240,7 @@ StreamStats LiveStream::stats() const {
   stats.waiting_bytes = queue_.bytes();
   stats.current = current_ ? current_->id : 0;
   stats.loading = started_ && !engine_ && !error_ && !waits_for_text_;
+  stats.blocked = blocked_;
   stats.started = started_;
   stats.ended = ended_;
   stats.engine = engine_ ? engine_ : kept_engine_;

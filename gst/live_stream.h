@@ -121,6 +121,7 @@ class LiveStream : public SpeechFlow {
   bool started_ = false, unlocked_ = false, ended_ = false, draining_ = false, stopping_ = false;
   bool pad_flushing_ = false;
   bool waits_for_text_ = false;  // before loading
+  int blocked_ = 0;              // threads in accept()
   double start_seconds_ = 0;
   StreamStats stats_;
 };

@@ -209,9 +209,9 @@ GParamSpec* stats_spec() {
   return g_param_spec_boxed(
       "stats", nullptr,
       "Counters since loading: segments, audio-seconds, busy-seconds, rtf (busy / audio), queued "
-      "segments, first-audio-seconds (from PAUSED to the first sound; -1: none yet), texts; the "
-      "same "
-      "per replica in devices; and in generation the sampling values in force for the next text",
+      "segments, first-audio-seconds (from PAUSED to the first sound; -1: none yet), texts, "
+      "blocked (threads that wait for space for a text); the same per replica in devices; and in "
+      "generation the sampling values in force for the next text",
       GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 

@@ -97,7 +97,9 @@ SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait, 
     while (!refusal() && !refuse_too_long(settings_.max_text_bytes, &utterance) &&
            waits_for_space(utterance.text.size())) {
       if (!may_wait) return Accepted::kFull;
+      ++blocked_;
       space_changed_.wait(lock);
+      --blocked_;
     }
     if (auto refused = refusal()) return *refused;
     script_.add(std::move(utterance));
@@ -217,6 +219,7 @@ StreamStats SpeechStream::stats() const {
   stats.waiting_texts = script_.size() - script_.next_end;
   stats.current = announcer_.current();
   stats.loading = started_ && load_ && !engine_;
+  stats.blocked = blocked_;
   stats.started = started_;
   stats.ended = ended_;
   stats.waiting_bytes = script_.waiting_bytes();

@@ -107,6 +107,7 @@ class SpeechStream : public SpeechFlow {
   bool history_complete_ = true;  // every record since sample 0 is there
   uint64_t told_duration_ = kNoSample;
   size_t told_texts_ = 0;  // script size that told_duration_ is for
+  int blocked_ = 0;        // threads in accept()
   double start_seconds_ = 0;
   StreamStats stats_;
 };

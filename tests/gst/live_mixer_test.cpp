@@ -106,7 +106,7 @@ constexpr char kSpeaking[] =
 
 }  // namespace
 
-CASE(live_programme_idle_element) { check_undisturbed("is-live=true", kIdle); }
+CASE(trap_01_live_programme_idle_element) { check_undisturbed("is-live=true", kIdle); }
 CASE(live_programme_idle_element_behind_a_queue) { check_undisturbed("is-live=true", kIdleQueue); }
 CASE(live_programme_speaking_element) { check_undisturbed("is-live=true", kSpeaking); }
 CASE(live_programme_force_live) {

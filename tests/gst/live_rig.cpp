@@ -35,7 +35,8 @@ GstBusSyncReply LiveRig::on_message(GstBus*, GstMessage* message, gpointer data)
     const GstStructure* s = gst_message_get_structure(message);
     LiveMessage made;
     const std::string name = gst_structure_get_name(s);
-    fail_unless(name.rfind("indextts2/", 0) == 0, "%s", name.c_str());  // trap 22
+    made.full_name = name;
+    fail_unless(name.rfind("indextts2/", 0) == 0, "%s", name.c_str());
     made.name = name.substr(10);
     gst_structure_get_uint64(s, "id", &made.id);
     gst_structure_get_uint64(s, "running-time", &made.running_time);

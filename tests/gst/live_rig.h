@@ -19,6 +19,7 @@ struct LiveBuffer {
 
 struct LiveMessage {
   std::string name;  // without "indextts2/"
+  std::string full_name;
   guint64 id = 0;
   GstClockTime running_time = GST_CLOCK_TIME_NONE;
   guint64 heard = 0;

@@ -60,22 +60,7 @@ CASE(idle_is_silence) {
   fail_unless(rig.now() <= rig.buffers.back().pts);
 }
 
-// Trap 1: live, the latency asked for, no maximum.
-CASE(trap_01_latency) {
-  LiveRig rig("latency=30000000");
-  gboolean live;
-  GstClockTime min, max;
-  GstQuery* query = gst_query_new_latency();
-  fail_unless(gst_element_query(rig.element(), query));
-  gst_query_parse_latency(query, &live, &min, &max);
-  gst_query_unref(query);
-  fail_unless(live);
-  fail_unless_equals_uint64(min, 30 * GST_MSECOND);
-  fail_unless_equals_uint64(max, GST_CLOCK_TIME_NONE);
-}
-
-// A text sounds from now on, sample by sample as it does without live mode; trap 20: its start is
-// told before its first buffer, with that buffer's time.
+// A text sounds from now on, sample by sample as it does without live mode.
 CASE(speaks_from_now_on) {
   LiveRig rig;
   rig.step(100);
@@ -258,46 +243,6 @@ CASE(queue_modes) {
   check_text(rig.messages("utterance-end", four)[0].reason, "done");
 }
 
-// Trap 6: PAUSED keeps what is being spoken, to the sample.
-CASE(trap_06_pause_loses_nothing) {
-  const std::string text = "A text that is paused in its very middle, and goes on.";
-  LiveRig rig;
-  const guint64 id = rig.speak(text);
-  rig.wait_spoken(1);
-  rig.step_to_sound(id);
-  rig.step(5);
-  gst_element_set_state(rig.element(), GST_STATE_PAUSED);
-  while (gst_harness_buffers_in_queue(rig.harness()) > 0) rig.step();
-  const size_t before = rig.buffers.size();
-  // Two seconds later; a pipeline would move the base time on.
-  gst_harness_set_time(rig.harness(), rig.now() + 2 * GST_SECOND);
-  fail_unless_equals_int(static_cast<int>(gst_harness_buffers_in_queue(rig.harness())), 0);
-  const GstClockTime now = rig.now();
-  gst_element_set_state(rig.element(), GST_STATE_PLAYING);
-  rig.step_to_end(id);
-  rig.step(2);
-  fail_unless(rig.buffers[before].discont);
-  fail_unless(rig.buffers[before].pts >= now);
-  fail_unless(rig.samples_of(id) == spoken(text));
-}
-
-CASE(pause_storm_loses_nothing) {
-  const std::string text = std::string(60, 'c') + ". " + std::string(60, 'd') + ".";
-  LiveRig rig;
-  const guint64 id = rig.speak(text);
-  rig.wait_spoken(2);
-  rig.step_to_sound(id);
-  for (int i = 0; i < 30; ++i) {
-    gst_element_set_state(rig.element(), GST_STATE_PAUSED);
-    gst_element_set_state(rig.element(), GST_STATE_PLAYING);
-    rig.step();
-  }
-  rig.step_to_end(id);
-  std::vector<float> wanted = spoken(text, "200000000");
-  wanted.erase(wanted.begin() + 61 * 220, wanted.begin() + 61 * 220 + 4410);
-  fail_unless(rig.samples_of(id) == wanted);
-}
-
 // Limits: speak answers 0; also before the element runs, and after the end.
 CASE(refusals) {
   LiveRig rig("max-utterances=2");
@@ -371,44 +316,6 @@ CASE(idle_modes) {
     fail_unless_equals_uint64(rig.buffers.back().id, id);
     fail_unless(rig.buffers.back().pts >= now && rig.buffers.back().discont);
   }
-}
-
-// Trap 5: nothing waits for itself while the state changes and the bus asks.
-CASE(trap_05_pause_with_a_curious_bus) {
-  Player p({{"model-path", "tone:"}, {"is-live", "true"}, {"text", std::string(200, 'a') + "."}});
-  p.on_message(
-      [](GstMessage* message, void*) {
-        if (!GST_IS_ELEMENT(GST_MESSAGE_SRC(message))) return;
-        GstElement* element = GST_ELEMENT(GST_MESSAGE_SRC(message));
-        if (!gst_element_get_factory(element)) return;
-        GstQuery* query = gst_query_new_latency();
-        gst_element_query(element, query);
-        gst_query_unref(query);
-        gint64 position;
-        gst_element_query_position(element, GST_FORMAT_TIME, &position);
-      },
-      nullptr);
-  for (int i = 0; i < 100; ++i) {
-    gst_element_set_state(p.pipeline(), GST_STATE_PLAYING);
-    gst_element_get_state(p.pipeline(), nullptr, nullptr, GST_SECOND);
-    gst_element_set_state(p.pipeline(), GST_STATE_PAUSED);
-    gst_element_get_state(p.pipeline(), nullptr, nullptr, GST_SECOND);
-  }
-}
-
-// A slow model: PAUSED and back to NULL at once, in the middle of loading; errors of loading
-// arrive.
-CASE(trap_23_live_states_do_not_wait) {
-  for (int i = 0; i < 5; ++i) {
-    const double start = seconds_now();
-    LiveRig rig("model-path=tone:load_ms=10000");
-    gst_element_set_state(rig.element(), GST_STATE_NULL);
-    fail_unless(seconds_now() - start < 1);
-  }
-  Player p({{"model-path", "tone:throw_at=open_engine,throw=kModel"}, {"is-live", "true"}});
-  p.go_to(GST_STATE_PLAYING, 0);
-  fail_unless(!p.wait_end());
-  fail_unless(p.reports(GST_MESSAGE_ERROR)[0].domain == GST_LIBRARY_ERROR);
 }
 
 RUN_CASES("live")

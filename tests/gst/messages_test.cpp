@@ -25,7 +25,7 @@ struct Listener {
     const GstStructure* s = gst_message_get_structure(message);
     Told made;
     made.name = gst_structure_get_name(s);
-    fail_unless(made.name.rfind("indextts2/", 0) == 0, "%s", made.name.c_str());  // trap 22
+    fail_unless(made.name.rfind("indextts2/", 0) == 0, "%s", made.name.c_str());
     made.name = made.name.substr(10);
     if (const char* reason = gst_structure_get_string(s, "reason")) made.reason = reason;
     gst_structure_get_uint64(s, "id", &made.id);
