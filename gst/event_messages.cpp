@@ -1,6 +1,8 @@
 // One structure for each kind of event.
 #include "event_messages.h"
 
+#include <algorithm>
+
 #include "audio_slicer.h"
 
 namespace indextts2 {
@@ -72,6 +74,22 @@ void set_expected(const UtteranceEvent& event, GstStructure* out) {
                     expected, nullptr);
 }
 
+// Marks of the segment that starts, their times in proportion to the bytes before them.
+void post_marks(GstBaseSrc* source, const UtteranceEvent& event) {
+  const SegmentInfo& info = *event.info;
+  for (const Mark& mark : event.utterance->marks) {
+    const bool behind_the_end = info.last && mark.offset >= info.end;
+    if (mark.offset < info.begin || (mark.offset >= info.end && !behind_the_end)) continue;
+    const size_t before = std::min(mark.offset, info.end) - info.begin;
+    const size_t bytes = std::max<size_t>(info.end - info.begin, 1);
+    GstStructure* const out =
+        gst_structure_new("indextts2/mark", "id", G_TYPE_UINT64, static_cast<guint64>(event.id),
+                          "name", G_TYPE_STRING, mark.name.c_str(), nullptr);
+    set_times(source, event.sample + info.samples * before / bytes, out);
+    gst_element_post_message(GST_ELEMENT(source), gst_message_new_element(GST_OBJECT(source), out));
+  }
+}
+
 }  // namespace
 
 void post_event(GstBaseSrc* source, const UtteranceEvent& event) {
@@ -105,6 +123,9 @@ void post_event(GstBaseSrc* source, const UtteranceEvent& event) {
       break;
   }
   gst_element_post_message(GST_ELEMENT(source), gst_message_new_element(GST_OBJECT(source), out));
+  if (event.kind == UtteranceEvent::Kind::kSegmentStart && event.utterance) {
+    post_marks(source, event);
+  }
 }
 
 }  // namespace indextts2

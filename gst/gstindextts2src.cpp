@@ -22,6 +22,7 @@
 
 #include "audio_slicer.h"
 #include "engine_library.h"
+#include "markup.h"
 #include "programme.h"
 #include "properties.h"
 #include "source_uri.h"
@@ -135,8 +136,7 @@ static void append_text(GstBaseSrc* source, Element& e, const Settings& settings
   uint64_t id = 0;
   std::vector<Notice> notices;
   const SpeechFlow::Accepted accepted =
-      e.flow().accept(make_utterance(settings, *settings.text, /*from_pad=*/false),
-                      /*may_wait=*/false, &id, &notices);
+      accept_all(&e.flow(), make_utterances(settings, *settings.text), &id, &notices);
   post_notices(source, e, notices);
   switch (accepted) {
     case SpeechFlow::Accepted::kFull:
@@ -282,7 +282,7 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     GstPad* text_pad = linked_text_pad(e);
     const bool pad_linked = text_pad != nullptr;
     gst_clear_object(&text_pad);
-    std::optional<Utterance> programme =
+    std::vector<Utterance> programme =
         programme_of(settings, pad_linked || settings.keep_alive || settings.is_live);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
@@ -299,10 +299,10 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     if (settings.preload) e.progress.start("load");
     e.flow().start(open_engine_library(), options, voice_options(settings), session,
                    settings.preload);
-    if (!programme) return static_cast<gboolean>(TRUE);
+    if (programme.empty()) return static_cast<gboolean>(TRUE);
     uint64_t id = 0;
     std::vector<Notice> notices;
-    e.flow().accept(std::move(*programme), /*may_wait=*/false, &id, &notices);
+    accept_all(&e.flow(), std::move(programme), &id, &notices);
     post_notices(source, e, notices);
     return static_cast<gboolean>(TRUE);
   });

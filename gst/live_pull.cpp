@@ -112,6 +112,7 @@ void LiveStream::choose(uint64_t limit, std::vector<Notice>* notices) {
     free_from = cursor_ + left + current_->utterance->gap_samples;
   }
   const uint64_t earliest = cursor_ + settings_.lead_samples;
+  if (!ready->announced) free_from += ready->utterance->break_samples;
   announce(ready, std::max({earliest, free_from, ready->utterance->not_before}), notices);
 }
 

@@ -58,7 +58,8 @@ SharedText LiveQueue::first_unspoken(uint64_t time, uint64_t ahead) const {
 
 SharedText LiveQueue::first_late(uint64_t time, const std::optional<uint64_t>& max_late) const {
   for (const auto& [key, text] : texts_) {
-    if (text->announced) continue;
+    // What belongs to a text that was begun in time waits for its turn.
+    if (text->announced || text->utterance->first_id != 0) continue;
     std::optional<uint64_t> most = text->utterance->ttl;
     if (max_late && (!most || *max_late < *most)) most = max_late;
     const uint64_t due = std::max(text->accepted_at, text->utterance->not_before);

@@ -131,8 +131,10 @@ LiveStream::Accepted LiveStream::accept(Utterance utterance, bool may_wait, uint
 }
 
 bool LiveStream::cancel(uint64_t id, std::vector<Notice>* notices) {
-  return cancel_texts([id](const LiveText& text) { return text.id == id; }, "cancelled", notices) >
-         0;
+  auto wanted = [id](const LiveText& text) {
+    return text.id == id || text.utterance->first_id == id;
+  };
+  return cancel_texts(wanted, "cancelled", notices) > 0;
 }
 
 size_t LiveStream::cancel_all(bool include_current, std::vector<Notice>* notices) {

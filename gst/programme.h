@@ -1,7 +1,7 @@
 // The text that a stream starts with.
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include "settings.h"
 
@@ -10,6 +10,6 @@ namespace indextts2 {
 // text or the file of location; none when there is neither and `may_lack`: text comes later. A file
 // whose letters cannot be spoken is an utterance with that error. Throws Error{kSettings,
 // kNotFound, kOpenRead}.
-std::optional<Utterance> programme_of(const Settings& settings, bool may_lack);
+std::vector<Utterance> programme_of(const Settings& settings, bool may_lack);
 
 }  // namespace indextts2

@@ -38,6 +38,7 @@ struct Settings {
   std::optional<std::string> location;  // path or file:// URI
   guint max_text_bytes = 1 << 20;       // 0: no limit
   guint max_utterances = 256;           // 0: no limit
+  gboolean use_markup = FALSE;
   OnError on_error = OnError::kFail;
   QueueMode queue_mode = QueueMode::kAppend;
 
@@ -82,6 +83,12 @@ struct Cue {
   Overflow overflow = Overflow::kShift;
 };
 
+// A place in a text that the application wants to hear of.
+struct Mark {
+  size_t offset = 0;  // bytes
+  std::string name;
+};
+
 // One text, with the values that were in force when it was accepted.
 struct Utterance {
   std::string text;
@@ -91,6 +98,10 @@ struct Utterance {
   double loudness_target = 0, max_true_peak = -1;  // as in Settings
   std::string language;                            // BCP-47; empty: not known
   bool from_pad = false;
+  // Of texts with markup, which are several utterances in a row.
+  uint64_t first_id = 0;       // of the row's first one; 0: it is itself the first
+  uint64_t break_samples = 0;  // silence before it
+  std::vector<Mark> marks;
   std::optional<Cue> cue;  // without live mode; there its start is not_before
   // In live mode, where a higher options.priority also interrupts.
   QueueMode queue_mode = QueueMode::kAppend;

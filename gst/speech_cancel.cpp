@@ -8,7 +8,9 @@
 namespace indextts2 {
 
 bool SpeechStream::cancel(uint64_t id, std::vector<Notice>* notices) {
-  auto wanted = [id](size_t number, const ScriptText&) { return number + 1 == id; };
+  auto wanted = [id](size_t number, const ScriptText& text) {
+    return number + 1 == id || text.utterance->first_id == id;
+  };
   return cancel_texts(wanted, "cancelled", notices) > 0;
 }
 

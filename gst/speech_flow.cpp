@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace indextts2 {
 
@@ -47,6 +48,23 @@ bool refuse_too_long(size_t most, Utterance* utterance) {
                                "; raise it or cut the text.");
   utterance->text.clear();
   return true;
+}
+
+SpeechFlow::Accepted accept_all(SpeechFlow* flow, std::vector<Utterance> parts, uint64_t* id,
+                                std::vector<Notice>* notices) {
+  *id = 0;
+  for (Utterance& part : parts) {
+    part.first_id = *id;
+    uint64_t own = 0;
+    const SpeechFlow::Accepted accepted =
+        flow->accept(std::move(part), /*may_wait=*/false, &own, notices);
+    if (accepted != SpeechFlow::Accepted::kYes) {
+      if (*id > 0) flow->cancel(*id, notices);
+      return accepted;
+    }
+    if (*id == 0) *id = own;
+  }
+  return SpeechFlow::Accepted::kYes;
 }
 
 Error capped_error(uint64_t id, int segment) {

@@ -118,6 +118,10 @@ bool has_no_device(const std::shared_ptr<Engine>& engine);
 // True: its text is above `most` bytes (0: no limit); it has become an error.
 bool refuse_too_long(size_t most, Utterance* utterance);
 
+// Accepts the utterances of one text without waiting: all of them, or none. *id: the first one's.
+SpeechFlow::Accepted accept_all(SpeechFlow* flow, std::vector<Utterance> parts, uint64_t* id,
+                                std::vector<Notice>* notices);
+
 // The warning about a segment that was cut at max-mel-tokens.
 Error capped_error(uint64_t id, int segment);
 

@@ -238,6 +238,11 @@ void add_speech_properties(std::vector<Property>* rows) {
       "language", "Language of the text as a BCP-47 code, such as en. Goes into the TAG event",
       Change::kPlaying, &Settings::language));
   rows->push_back(voices_property());
+  rows->push_back(bool_property(
+      "use-markup",
+      "Texts that come by text, location, speak and speak-full are markup: a subset of SSML, see "
+      "docs/element.md. What is wrong with it is an error with line and column",
+      Change::kPlaying, &Settings::use_markup));
   add_voice_properties(rows);
   add_sampling_properties(rows);
   rows->push_back(uint_property(

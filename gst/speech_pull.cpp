@@ -298,7 +298,8 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
                       std::move(info)});
       return;
     }
-    const uint64_t gap = timeline_.fresh() ? 0 : text.utterance->gap_samples;
+    const uint64_t gap = (timeline_.fresh() ? 0 : text.utterance->gap_samples) +
+                         (info->index == 0 ? text.utterance->break_samples : 0);
     timeline_.append(number, gap, std::move(wave.samples), std::move(info));
     feed_ = timeline_.size();
     return;

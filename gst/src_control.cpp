@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "audio_slicer.h"
+#include "markup.h"
 #include "properties.h"
 #include "src_element.h"
 
@@ -63,19 +64,24 @@ void check_fields(const GstStructure* fields, Settings* settings) {
 }
 
 // Throws Error{kSettings}.
-Utterance utterance_of(const GstStructure* fields, Settings settings) {
+std::vector<Utterance> utterances_of(const GstStructure* fields, Settings settings) {
   check_fields(fields, &settings);
   const char* const text = gst_structure_get_string(fields, "text");
   if (!text || !*text) throw Error(ErrorCode::kSettings, "speak: the field text is missing.");
-  Utterance utterance = make_utterance(settings, text, /*from_pad=*/false);
   const char* const mode = gst_structure_get_string(fields, "mode");
-  utterance.queue_mode = mode ? mode_of(mode) : QueueMode::kAppend;
-  utterance.resume = resumes(gst_structure_get_string(fields, "on-interrupt"));
-  if (const char* data = gst_structure_get_string(fields, "user-data")) utterance.user_data = data;
+  settings.queue_mode = mode ? mode_of(mode) : QueueMode::kAppend;
+  std::vector<Utterance> utterances = make_utterances(settings, text);
   guint64 time;
-  if (gst_structure_get_uint64(fields, "not-before", &time)) utterance.not_before = sample_at(time);
-  if (gst_structure_get_uint64(fields, "ttl", &time)) utterance.ttl = samples_in(time);
-  return utterance;
+  if (gst_structure_get_uint64(fields, "ttl", &time)) utterances[0].ttl = samples_in(time);
+  for (Utterance& utterance : utterances) {
+    utterance.resume = resumes(gst_structure_get_string(fields, "on-interrupt"));
+    const char* const data = gst_structure_get_string(fields, "user-data");
+    if (data) utterance.user_data = data;
+    if (gst_structure_get_uint64(fields, "not-before", &time)) {
+      utterance.not_before = sample_at(time);
+    }
+  }
+  return utterances;
 }
 
 void post_progress(GstElement* element, GstProgressType type, const std::string& text) {
@@ -101,11 +107,10 @@ void read_voice_ahead(GstElement* element, gpointer data) {
   }
 }
 
-guint64 accept(GstElement* element, Element& e, Utterance utterance) {
+guint64 accept(GstElement* element, Element& e, std::vector<Utterance> utterances) {
   std::vector<Notice> notices;
   uint64_t id = 0;
-  const SpeechFlow::Accepted accepted =
-      e.flow().accept(std::move(utterance), /*may_wait=*/false, &id, &notices);
+  const SpeechFlow::Accepted accepted = accept_all(&e.flow(), std::move(utterances), &id, &notices);
   post_notices(GST_BASE_SRC(element), e, notices);
   return accepted == SpeechFlow::Accepted::kYes ? id : 0;
 }
@@ -114,7 +119,7 @@ guint64 on_speak(GstElement* element, const gchar* text) {
   Element& e = element_of(element);
   return guarded(e.reporter, guint64{0}, [&]() -> guint64 {
     if (!text || !*text) return 0;
-    return accept(element, e, make_utterance(e.copy_settings(), text, /*from_pad=*/false));
+    return accept(element, e, make_utterances(e.copy_settings(), text));
   });
 }
 
@@ -123,14 +128,14 @@ guint64 on_speak_full(GstElement* element, const GstStructure* fields) {
   Element& e = element_of(element);
   return guarded(e.reporter, guint64{0}, [&]() -> guint64 {
     if (!fields) return 0;
-    Utterance utterance;
+    std::vector<Utterance> utterances;
     try {
-      utterance = utterance_of(fields, e.copy_settings());
+      utterances = utterances_of(fields, e.copy_settings());
     } catch (const Error& error) {
       e.reporter.warning(error);
       return 0;
     }
-    return accept(element, e, std::move(utterance));
+    return accept(element, e, std::move(utterances));
   });
 }
 

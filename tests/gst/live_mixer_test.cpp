@@ -76,15 +76,18 @@ void check_undisturbed(const std::string& programme, const std::string& speech,
   const size_t count = kSeconds * 22050;
   guint64 dropped = 0;
   const std::vector<float> wanted = run(tone("") + " ! fakesink name=out", count, &dropped);
-  const std::vector<float> got =
-      run("audiomixer name=mix latency=1000000000 " + mixer + " ! " + kCaps +
-              " ! fakesink name=out sync=true " + tone(programme) + " ! mix. " + speech,
-          count, &dropped);
-  fail_unless_equals_uint64(got.size(), count);
-  // The tone has a period of 50 samples. It may begin a little late, and then never stumbles.
-  size_t begin = 0;
-  while (begin < count && got[begin] == 0.0f) ++begin;
+  std::vector<float> got;
+  size_t begin = count;
+  // A busy machine may start the programme late; the element would do so each time.
+  for (int attempt = 0; attempt < 3 && begin >= 22050 / 2; ++attempt) {
+    got = run("audiomixer name=mix latency=1000000000 " + mixer + " ! " + kCaps +
+                  " ! fakesink name=out sync=true " + tone(programme) + " ! mix. " + speech,
+              count, &dropped);
+    fail_unless_equals_uint64(got.size(), count);
+    for (begin = 0; begin < count && got[begin] == 0.0f;) ++begin;
+  }
   fail_unless(begin < 22050 / 2, "the programme begins after %d samples", static_cast<int>(begin));
+  // The tone has a period of 50 samples. It may begin a little late, and then never stumbles.
   size_t phase = 0;
   auto differs = [&](size_t i) {
     return std::fabs(got[begin + i] - wanted[(phase + i) % 50]) > 1e-4f;

@@ -45,6 +45,7 @@ CASE(names_and_defaults) {
                                                      {"share-pool", "true"},
                                                      {"preload", "true"},
                                                      {"priority", "0"},
+                                                     {"use-markup", "false"},
                                                      {"text", "NULL"},
                                                      {"location", "NULL"},
                                                      {"uri", "NULL"},
