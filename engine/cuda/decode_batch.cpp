@@ -215,7 +215,8 @@ void CudaDecodeBatch::step() {
     finish_looks();
     return;
   }
-  step_->run(listed_bucket_, stream());
+  const auto run = [this] { step_->run(listed_bucket_, stream()); };
+  options_.turns ? options_.turns->take(DeviceTurns::Kind::kDecode, stream(), run) : run();
   for (const int index : listed_) ++slots_[index].codes;
   if (++steps_since_look_ >= kStepsPerLook) look();
 }

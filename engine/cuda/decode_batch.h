@@ -16,6 +16,7 @@
 #include "cuda/cuda_handles.h"
 #include "cuda/decode_memory.h"
 #include "cuda/decode_step.h"
+#include "cuda/device_turns.h"
 #include "cuda/kernels/slot_updates.h"
 #include "cuda/page_pool.h"
 #include "cuda/prefill.h"
@@ -28,6 +29,7 @@ struct CudaDecodeOptions {
   DecodeStepOptions step;
   int beams = 3;          // room for as many at least; more are made room for when they come
   int64_t max_pages = 0;  // of keys and values; 0: as many as the device holds
+  std::shared_ptr<DeviceTurns> turns;  // with the flows of the device; null: none are taken
 };
 
 // Thread-safety: one thread.

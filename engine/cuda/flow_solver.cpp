@@ -181,7 +181,8 @@ void CudaFlowSolver::solve_pack(const Pack& pack, const StopToken& stop,
     // No more than two steps are under way, so that a stop does not wait for all of them.
     if (i >= 2) cuda_check(cudaEventSynchronize(done_[i % 2]), "a step of a flow");
     stop.check();
-    step(pack, times, /*first=*/i == 0, on);
+    const auto run = [&] { step(pack, times, /*first=*/i == 0, on); };
+    options_.turns ? options_.turns->take(DeviceTurns::Kind::kFlow, on, run) : run();
     cuda_check(cudaEventRecord(done_[i % 2], on), "a step of a flow");
     for (size_t k = 0; k < pack.jobs.size(); ++k) {
       const FlowOptions& options = pack.jobs[k]->options;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "cuda/device_turns.h"
 #include "cuda/flow_graphs.h"
 #include "cuda/flow_layout.h"
 #include "cuda/flow_network.h"
@@ -22,6 +23,7 @@ namespace indextts2 {
 struct FlowSolverOptions {
   bool graphs = true;         // false: every launch by itself
   int64_t pack_rows = 18432;  // rows of the transformer in one batch; a longer segment goes alone
+  std::shared_ptr<DeviceTurns> turns;  // with the decoding of the device; null: none are taken
 };
 
 // A segment's mel has the same bits alone and beside others, by graph and by single launches.

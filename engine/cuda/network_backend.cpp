@@ -1,6 +1,7 @@
 // The networks of the CUDA library.
 #include "cuda/network_backend.h"
 
+#include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
@@ -31,11 +32,15 @@ class CudaNetworks : public DeviceNetworks {
 
   std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override {
     if (!gpt_) return on_torch_.decode_batch(capacity);
-    return std::make_unique<CudaDecodeBatch>(gpt_, capacity);
+    CudaDecodeOptions options;
+    options.turns = turns_;
+    return std::make_unique<CudaDecodeBatch>(gpt_, capacity, options);
   }
   std::unique_ptr<FlowSolver> flow_solver() const override {
     if (!flow_) return on_torch_.flow_solver();
-    return std::make_unique<CudaFlowSolver>(flow_);
+    FlowSolverOptions options;
+    options.turns = turns_;
+    return std::make_unique<CudaFlowSolver>(flow_, options);
   }
   std::unique_ptr<WaveDecoder> wave_decoder() const override {
     if (!vocoder_) return on_torch_.wave_decoder();
@@ -58,6 +63,7 @@ class CudaNetworks : public DeviceNetworks {
   const TorchNetworks on_torch_;
   const std::shared_ptr<const UnifiedVoice> gpt_;
   std::shared_ptr<const FlowNetwork> flow_;
+  const std::shared_ptr<DeviceTurns> turns_ = std::make_shared<DeviceTurns>();
 };
 
 }  // namespace
@@ -65,6 +71,8 @@ class CudaNetworks : public DeviceNetworks {
 std::shared_ptr<const DeviceNetworks> CudaBackend::prepare(NetworkModules modules) const {
   // A thread that waits for the device sleeps meanwhile: decoding would else keep a core busy.
   cuda_check(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync), "choosing how to wait");
+  // cuDNN's attention makes a plan for every new length, which takes longer than the attention.
+  at::globalContext().setSDPUseCuDNN(false);
   auto networks = std::make_shared<const CudaNetworks>(std::move(modules));
   cuda_check(cudaDeviceSynchronize(), "preparing the networks");
   c10::cuda::CUDACachingAllocator::emptyCache();  // what was packed, and what packing needed

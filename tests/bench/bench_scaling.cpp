@@ -1,6 +1,7 @@
 // How speed grows with the number of devices: weak and strong scaling, one segment in flight per
 // device, the same bits, first sound, memory. With one device, --replicas rehearses it there.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "scaling_runs.h"
@@ -48,6 +50,10 @@ class ScalingBench {
 
   void run() {
     for (const int count : growing(places_.count())) measure(count);
+    if (arguments_.bench.engine.devices.size() > 1) {
+      unloaded();
+      lost();
+    }
     for (int i = 1; i <= arguments_.soak; ++i) soak(i);
     if (!arguments_.bench.json.empty()) write_json();
   }
@@ -81,6 +87,32 @@ class ScalingBench {
     const int segments = std::max(2, arguments_.segments / 8);
     run_workload(*engine, voice_, workload(1, count), count);  // warm-up
     report("one each", count, run_workload(*engine, voice_, workload(segments, count), count));
+  }
+
+  // The last device goes once some segments have been heard; nothing of the others is missing.
+  void unloaded() {
+    const std::shared_ptr<Engine> engine =
+        factory_.open_engine(places_.options(places_.count(), batch()));
+    const std::string last = arguments_.bench.engine.devices.back();
+    std::thread unloading([&] {
+      while (engine->stats().segments < static_cast<uint64_t>(arguments_.segments) / 8)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      engine->unload_device(last);
+    });
+    const ScalingRun run = run_workload(*engine, voice_, workload(arguments_.segments, 1), 0);
+    unloading.join();
+    report("unloaded", places_.count(), run);
+    compare_bits(places_.count(), run);
+  }
+
+  // The last device fails in the middle of its second segment.
+  void lost() {
+    EngineOptions options = places_.options(places_.count(), batch());
+    options.inject_faults = arguments_.bench.engine.devices.back() + ":throw@2";
+    const std::shared_ptr<Engine> engine = factory_.open_engine(options);
+    const ScalingRun run = run_workload(*engine, voice_, workload(arguments_.segments, 1), 0);
+    report("lost", places_.count(), run);
+    compare_bits(places_.count(), run);
   }
 
   void compare_bits(int count, const ScalingRun& run) {

@@ -43,6 +43,7 @@ def bench(args, program, environment, model, clip, name, *more):
                "--json", args.out, *more]
     left = args.budget - (time.perf_counter() - START)
     try:
+        sys.stdout.flush()
         status = subprocess.run(command, env=environment, timeout=max(30, left)).returncode
     except subprocess.TimeoutExpired:
         status = "over the budget"
