@@ -17,46 +17,64 @@ void add_tiles(std::vector<AttentionTile>& tiles, int32_t row, int32_t keys, int
   }
 }
 
+int32_t branches_of(const FlowSegment& segment) { return segment.guidance > 0 ? 2 : 1; }
+
 }  // namespace
 
-FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_rows) {
-  int32_t streams = 0;
+FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_rows, bool split) {
+  const bool guided = std::all_of(segments.begin(), segments.end(),
+                                  [](const FlowSegment& s) { return branches_of(s) == 2; });
+  lanes = split && guided ? kMostLanes : 1;
+  int32_t streams = 0, without_head = 0, lane_rows = 0;
   for (const FlowSegment& segment : segments) {
-    segment_row.push_back(rows);
-    segment_state.push_back(static_cast<int32_t>(state.size()));
-    const int32_t branches = segment.guidance > 0 ? 2 : 1;
-    const int32_t wanted = segment.frames - segment.first;
-    const int32_t prompt = segment.frames - segment.generated;
-    for (int32_t i = 0; i < segment.generated; ++i) {
-      FlowStateRow row{{-1, -1}, {-1, -1}, segment.guidance};
-      for (int32_t branch = 0; branch < branches; ++branch) {
-        row.trunk[branch] = rows + branch * segment.frames + prompt + i;
-        row.head[branch] = head_rows + branch * wanted + prompt - segment.first + i;
-      }
-      state.push_back(row);
-    }
-    for (int32_t branch = 0; branch < branches; ++branch, ++streams) {
-      add_tiles(tiles, rows, segment.frames, segment.frames, rows, tile_rows);
-      add_tiles(head_tiles, rows, segment.frames, wanted, head_rows, tile_rows);
-      for (int32_t i = 0; i < segment.frames; ++i) positions.push_back(i);
-      for (int32_t i = 0; i < wanted; ++i) {
-        places.push_back({head_rows, wanted, rows + segment.first + i});
-      }
-      rows += segment.frames;
-      head_rows += wanted;
-    }
+    const int32_t in_lane = branches_of(segment) / lanes;
+    streams += in_lane;
+    lane_rows += in_lane * segment.frames;
+    without_head += in_lane * segment.first;
   }
   // Both grow at the same lengths, so that for one prompt there is one graph every kRowStep rows.
-  const int32_t without_head = rows - head_rows;
-  rows = rounded(rows, kRowStep);
-  head_rows = rows - without_head / kRowStep * kRowStep;
+  const int32_t step = kRowStep / lanes;
+  lane_rows = rounded(lane_rows, step);
+  const int32_t lane_head_rows = lane_rows - without_head / step * step;
+  rows = lanes * lane_rows;
+  head_rows = lanes * lane_head_rows;
   positions.resize(static_cast<size_t>(rows), 0);
   places.resize(static_cast<size_t>(head_rows), HeadRow{0, 0, 0});
+  std::array<int32_t, kMostLanes> next{}, next_head{};  // of each lane's rows
+  for (const FlowSegment& segment : segments) {
+    const size_t first_state = state.size();
+    segment_state.push_back(static_cast<int32_t>(first_state));
+    state.resize(first_state + static_cast<size_t>(segment.generated),
+                 FlowStateRow{{-1, -1}, {-1, -1}, segment.guidance});
+    stream_row.push_back({-1, -1});
+    const int32_t wanted = segment.frames - segment.first;
+    const int32_t prompt = segment.frames - segment.generated;
+    for (int32_t branch = 0; branch < branches_of(segment); ++branch) {
+      const int32_t lane = branch % lanes;
+      const auto at = static_cast<size_t>(lane);
+      const int32_t row = next[at], head_row = next_head[at];
+      next[at] += segment.frames;
+      next_head[at] += wanted;
+      add_tiles(tiles[at], row, segment.frames, segment.frames, row, tile_rows);
+      add_tiles(head_tiles[at], row, segment.frames, wanted, head_row, tile_rows);
+      const int32_t in_all = lane * lane_rows + row, head_in_all = lane * lane_head_rows + head_row;
+      stream_row.back()[static_cast<size_t>(branch)] = in_all;
+      for (int32_t i = 0; i < segment.frames; ++i) positions[static_cast<size_t>(in_all + i)] = i;
+      for (int32_t i = 0; i < wanted; ++i) {
+        places[static_cast<size_t>(head_in_all + i)] = {head_row, wanted, row + segment.first + i};
+      }
+      for (int32_t i = 0; i < segment.generated; ++i) {
+        FlowStateRow& of = state[first_state + static_cast<size_t>(i)];
+        of.trunk[branch] = in_all + prompt + i;
+        of.head[branch] = head_in_all + prompt - segment.first + i;
+      }
+    }
+  }
   // Each stream wastes less than one tile.
   int32_t spare = 1;
   while (spare < streams) spare *= 2;
-  max_tiles = rows / kAttentionRows + spare;
-  max_head_tiles = head_rows / kAttentionRows + spare;
+  max_tiles = lane_rows / kAttentionRows + spare;
+  max_head_tiles = lane_head_rows / kAttentionRows + spare;
 }
 
 }  // namespace indextts2

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "cuda/cuda_check.h"
+#include "cuda/kernels/flow_attention.h"
 #include "ops/host_tensor.h"
 
 namespace indextts2 {
@@ -40,15 +41,13 @@ std::vector<FlowSegment> segments_of(const std::vector<const FlowJob*>& jobs, co
   return segments;
 }
 
-// Large tiles pay where each multiprocessor has several rounds of them to do.
-int32_t tile_rows_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network,
-                     int multiprocessors) {
-  constexpr int64_t kRounds = 6;
+FlowLayout layout_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network,
+                     int64_t side_rows) {
   int64_t rows = 0;
   for (const FlowJob* job : jobs) rows += rows_of(*job);
-  const bool large = network.type != FlowType::kFloat32 &&
-                     rows * network.heads >= kRounds * multiprocessors * kLargeAttentionRows;
-  return large ? kLargeAttentionRows : kAttentionRows;
+  const int32_t tile_rows = attention_tile_rows(network.type, static_cast<int>(network.heads),
+                                                static_cast<int>(network.head_size), rows);
+  return FlowLayout(segments_of(jobs, network.flow->dit), tile_rows, rows <= side_rows);
 }
 
 int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRoomStep; }
@@ -58,15 +57,13 @@ int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRo
 // Jobs of the same number of steps that are solved together.
 struct CudaFlowSolver::Pack {
   Pack(std::vector<const FlowJob*> of, std::vector<size_t> at, const FlowNetwork& network,
-       int multiprocessors)
-      : jobs(std::move(of)),
-        indices(std::move(at)),
-        layout(segments_of(jobs, network.flow->dit), tile_rows_of(jobs, network, multiprocessors)) {
+       int64_t side_rows)
+      : jobs(std::move(of)), indices(std::move(at)), layout(layout_of(jobs, network, side_rows)) {
     for (const FlowJob* job : jobs) streams += streams_of(*job);
   }
   int64_t steps() const { return jobs.front()->options.steps; }
   FlowExtent extent() const {
-    return {layout.rows, layout.head_rows, layout.max_tiles, layout.max_head_tiles};
+    return {layout.lanes, layout.rows, layout.head_rows, layout.max_tiles, layout.max_head_tiles};
   }
   // The state of job `i` in `x`, [G, M].
   at::Tensor state_of(size_t i, const at::Tensor& x) const {
@@ -86,17 +83,19 @@ CudaFlowSolver::CudaFlowSolver(std::shared_ptr<const FlowNetwork> network,
   const c10::cuda::CUDAGuard guard(network_->device);
   products_ = std::make_unique<MatrixProducts>(network_->device);
   graphs_ = std::make_unique<FlowGraphs>();
-  cuda_check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount,
-                                    network_->device.index()),
-             "asking for the number of multiprocessors");
   for (cudaEvent_t& event : done_) {
     cuda_check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync),
                "creating an event");
   }
+  for (cudaEvent_t* event : {&fork_, &join_}) {
+    cuda_check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "creating an event");
+  }
+  cuda_check(cudaStreamCreateWithFlags(&side_, cudaStreamNonBlocking), "creating a stream");
 }
 
 CudaFlowSolver::~CudaFlowSolver() {
-  for (cudaEvent_t event : done_) cudaEventDestroy(event);
+  for (cudaEvent_t event : {done_[0], done_[1], fork_, join_}) cudaEventDestroy(event);
+  cudaStreamDestroy(side_);
 }
 
 const FlowTimes& CudaFlowSolver::times(int64_t steps) {
@@ -142,22 +141,42 @@ void CudaFlowSolver::load(const Pack& pack, cudaStream_t on) {
                                   .constants(input.prompt.transpose(1, 2), input.cond, input.style,
                                              job.options.guidance > 0)
                                   .merged;
-    space.merged.narrow(0, pack.layout.segment_row[i], rows_of(job))
-        .copy_(merged.view({rows_of(job), network_->width}));
+    for (size_t branch = 0; branch < streams_of(job); ++branch) {
+      space.merged.narrow(0, pack.layout.stream_row[i][branch], job.noise.size(2))
+          .copy_(merged.view({-1, job.noise.size(2), network_->width})
+                     .select(0, static_cast<int64_t>(branch)));
+    }
     at::Tensor state = pack.state_of(i, space.x);
     const int64_t prompt = input.prompt.size(2);
     state.copy_(job.noise.select(0, 0).narrow(1, prompt, state.size(0)).t());
   }
 }
 
+void CudaFlowSolver::launch_step(const FlowTimes& times, const FlowExtent& extent,
+                                 cudaStream_t on) {
+  const auto on_stream = [&](cudaStream_t stream) {
+    return FlowStep(*network_, *workspace_, *products_, times, extent, FlowStep::Mode::kRun,
+                    stream);
+  };
+  const bool side = extent.lanes > 1;
+  FlowStep step = on_stream(on);
+  if (side) {
+    cuda_check(cudaEventRecord(fork_, on), "a step of a flow");
+    cuda_check(cudaStreamWaitEvent(side_, fork_, 0), "a step of a flow");
+    on_stream(side_).run_lane(1);
+    cuda_check(cudaEventRecord(join_, side_), "a step of a flow");
+  }
+  step.run_lane(0);
+  if (side) cuda_check(cudaStreamWaitEvent(on, join_, 0), "a step of a flow");
+  step.finish();
+}
+
 // A new extent's first step runs by single launches, which also load what a capture may not.
 void CudaFlowSolver::step(const Pack& pack, const FlowTimes& times, bool first, cudaStream_t on) {
   const FlowExtent extent = pack.extent();
-  const FlowGraphs::Key key = {pack.steps(), extent.rows, extent.head_rows, extent.max_tiles,
-                               extent.max_head_tiles};
-  const auto launches = [&](cudaStream_t stream) {
-    FlowStep(*network_, *workspace_, *products_, times, extent, FlowStep::Mode::kRun, stream).run();
-  };
+  const FlowGraphs::Key key = {pack.steps(),     extent.lanes,     extent.rows,
+                               extent.head_rows, extent.max_tiles, extent.max_head_tiles};
+  const auto launches = [&](cudaStream_t stream) { launch_step(times, extent, stream); };
   if (options_.graphs && (graphs_->has(key) || !first)) {
     graphs_->run(key, launches, on);
   } else {
@@ -175,7 +194,9 @@ void CudaFlowSolver::solve_pack(const Pack& pack, const StopToken& stop,
   const auto in_mode = [&](FlowStep::Mode mode) {
     return FlowStep(*network_, *workspace_, *products_, times, pack.extent(), mode, on);
   };
-  in_mode(FlowStep::Mode::kPrepare).run();
+  FlowStep prepared = in_mode(FlowStep::Mode::kPrepare);
+  prepared.run_lane(0);  // all lanes have the same shapes
+  prepared.finish();
   in_mode(FlowStep::Mode::kRun).feed();
   for (int64_t i = 0; i < pack.steps(); ++i) {
     // No more than two steps are under way, so that a stop does not wait for all of them.
@@ -219,7 +240,7 @@ std::vector<at::Tensor> CudaFlowSolver::solve(const std::vector<FlowJob>& jobs,
       rows += rows_of(jobs[i]);
       streams += streams_of(jobs[i]);
     }
-    solve_pack(Pack(std::move(together), std::move(indices), *network_, multiprocessors_), stop,
+    solve_pack(Pack(std::move(together), std::move(indices), *network_, options_.side_rows), stop,
                mels);
   }
   return mels;

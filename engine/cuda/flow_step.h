@@ -20,7 +20,7 @@ struct FlowTimes {
 
 // How many rows are computed; equal for layouts that one graph serves.
 struct FlowExtent {
-  int32_t rows, head_rows, max_tiles, max_head_tiles;
+  int32_t lanes, rows, head_rows, max_tiles, max_head_tiles;  // tiles of a lane
 };
 
 // Launches in order; every launch sees the step's number on the device.
@@ -39,16 +39,20 @@ class FlowStep {
 
   // Feeds the state to the network's inputs, before the first step.
   void feed();
+  // A lane's network but the last product. Lanes may run at once.
   // Throws Error{kDeviceLost, kNoMemory}.
-  void run();
+  void run_lane(int32_t lane);
+  // The rest of the step, after all lanes.
+  void finish();
 
  private:
-  struct Place;
   void layer(size_t index, FlowRows x, FlowRows out);
   void last_layer(FlowRows x);
   void feed_forward(const FlowNetwork::Layer& layer, StepTable norm, FlowRows out, int32_t rows);
   void wavenet();
   void attend(bool of_head);
+  FlowRows trunk(const at::Tensor& matrix, int64_t first = 0) const;
+  FlowRows head(const at::Tensor& matrix, int64_t first = 0) const;
   StepTable norm_table(size_t index) const;
   FlowState state() const;
   void multiply(const FlowMatrix& matrix, FlowRows x, FlowRows y, int32_t rows,
@@ -61,6 +65,9 @@ class FlowStep {
   MatrixProducts& products_;
   const FlowTimes& times_;
   const FlowExtent extent_;
+  const int32_t rows_ = extent_.rows / extent_.lanes,
+                head_rows_ = extent_.head_rows / extent_.lanes;
+  int32_t lane_ = 0;
   const Mode mode_;
   const cudaStream_t on_;
 };

@@ -59,37 +59,45 @@ FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t h
   x = matrix(network, head_rows, m, at::kFloat);
   rotary = network.flow->dit.rotary(rows);
 
-  const int64_t max_tiles = rows / kAttentionRows + streams;
+  room_for_tiles = rows / kAttentionRows + streams;
   constexpr int64_t kPlace = sizeof(HeadRow) / 4, kState = sizeof(FlowStateRow) / 4;
-  constexpr int64_t kTile = sizeof(AttentionTile) / 4, kCounts = 4;
-  tables_ = matrix(
-      network, 1, kCounts + rows + head_rows * (kPlace + kState) + 2 * max_tiles * kTile, at::kInt);
+  constexpr int64_t kTile = sizeof(AttentionTile) / 4;
+  constexpr int64_t kTables = 2 * FlowLayout::kMostLanes;  // of tiles
+  tables_ =
+      matrix(network, 1,
+             kTables + 2 + rows + head_rows * (kPlace + kState) + kTables * room_for_tiles * kTile,
+             at::kInt);
   int32_t* next = tables_.data_ptr<int32_t>();
   const auto take = [&](int64_t words) {
     int32_t* const taken = next;
     next += words;
     return taken;
   };
-  counts = take(kCounts);
-  step = counts + 3;
+  tile_counts = take(kTables);
+  state_count = take(1);
+  step = take(1);
   positions = take(rows);
   places = reinterpret_cast<HeadRow*>(take(head_rows * kPlace));
   state = reinterpret_cast<FlowStateRow*>(take(head_rows * kState));
-  tiles = reinterpret_cast<AttentionTile*>(take(max_tiles * kTile));
-  head_tiles = reinterpret_cast<AttentionTile*>(take(max_tiles * kTile));
+  tiles = reinterpret_cast<AttentionTile*>(take(kTables * room_for_tiles * kTile));
 }
 
 void FlowWorkspace::upload(const FlowLayout& layout, cudaStream_t on) {
-  copy_up(
-      counts,
-      {static_cast<int32_t>(layout.tiles.size()), static_cast<int32_t>(layout.head_tiles.size()),
-       static_cast<int32_t>(layout.state.size()), /*step=*/0},
-      on);
+  std::vector<int32_t> counts;
+  AttentionTile* to = tiles;
+  for (size_t lane = 0; lane < FlowLayout::kMostLanes; ++lane) {
+    for (const auto* table : {&layout.tiles[lane], &layout.head_tiles[lane]}) {
+      counts.push_back(static_cast<int32_t>(table->size()));
+      copy_up(to, *table, on);
+      to += room_for_tiles;
+    }
+  }
+  counts.push_back(static_cast<int32_t>(layout.state.size()));
+  counts.push_back(/*step=*/0);
+  copy_up(tile_counts, counts, on);
   copy_up(positions, layout.positions, on);
   copy_up(places, layout.places, on);
   copy_up(state, layout.state, on);
-  copy_up(tiles, layout.tiles, on);
-  copy_up(head_tiles, layout.head_tiles, on);
 }
 
 }  // namespace indextts2

@@ -44,10 +44,13 @@ class FlowWorkspace {
   at::Tensor x;         // [Q, M] the state; its rows are no more than the head's
   at::Tensor rotary;    // [R, head size / 2] complex
 
-  int32_t *positions = nullptr, *counts = nullptr, *step = nullptr;
+  int32_t *positions = nullptr, *step = nullptr;
+  int32_t* tile_counts = nullptr;  // [lane][trunk, head]
+  int32_t* state_count = nullptr;
   HeadRow* places = nullptr;
   FlowStateRow* state = nullptr;
-  AttentionTile *tiles = nullptr, *head_tiles = nullptr;
+  AttentionTile* tiles = nullptr;  // [lane][trunk, head][room_for_tiles]
+  int64_t room_for_tiles = 0;
 
  private:
   at::Tensor tables_;

@@ -76,6 +76,11 @@ void prefer(cublasLtMatmulPreferenceOpaque_t& preference,
         "choosing an algorithm");
 }
 
+int64_t class_of(int64_t rows) {
+  constexpr int64_t kStep = MatrixProducts::kRowClass;
+  return (rows + kStep - 1) / kStep * kStep;
+}
+
 bool splits_sums(const cublasLtMatmulAlgo_t& algorithm) {
   int32_t parts = 1;
   size_t written = 0;
@@ -98,11 +103,17 @@ at::Tensor random_values(FlowType type, int64_t count, uint64_t seed, at::Device
 
 MatrixProducts::MatrixProducts(at::Device device)
     : device_(device),
-      workspace_(
-          at::empty({kWorkspaceBytes}, at::TensorOptions().device(device).dtype(at::kByte))) {
+      workspace_(at::empty({kMostLanes * kWorkspaceBytes},
+                           at::TensorOptions().device(device).dtype(at::kByte))) {
   cublasLtHandle_t handle = nullptr;
   check(cublasLtCreate(&handle), "cuBLASLt");
   handle_.reset(handle);
+}
+
+MatrixProducts::~MatrixProducts() {
+  for (cudaEvent_t event : {start_, stop_}) {
+    if (event != nullptr) cudaEventDestroy(event);
+  }
 }
 
 MatrixProducts::Shape MatrixProducts::shape_of(const MatrixProduct& p) {
@@ -190,22 +201,52 @@ void MatrixProducts::prepare(const MatrixProduct& product, int64_t rows, cudaStr
     }
     choice.reference = found.front();
   }
-  if (choice.by_rows.count(rows) != 0) return;
-  cublasLtMatmulAlgo_t best = choice.reference;
-  for (const cublasLtMatmulAlgo_t& algorithm : candidates(product, rows)) {
+  if (choice.by_class.count(class_of(rows)) != 0) return;
+  std::vector<cublasLtMatmulAlgo_t> usable;
+  for (const cublasLtMatmulAlgo_t& algorithm : candidates(product, class_of(rows))) {
     const bool reference = std::memcmp(&algorithm, &choice.reference, sizeof(algorithm)) == 0;
-    if (!reference && !gives_same_bits(product, algorithm, choice, on)) continue;
-    best = algorithm;
-    break;
+    if (reference || gives_same_bits(product, algorithm, choice, on)) usable.push_back(algorithm);
   }
-  choice.by_rows.emplace(rows, best);
+  cublasLtMatmulAlgo_t best = usable.empty() ? choice.reference : usable.front();
+  if (usable.size() > 1) {
+    float least = time_of(product, rows, best, on);
+    for (size_t i = 1; i < usable.size(); ++i) {
+      const float time = time_of(product, rows, usable[i], on);
+      if (time >= least) continue;
+      least = time;
+      best = usable[i];
+    }
+  }
+  choice.by_class.emplace(class_of(rows), best);
+}
+
+// The least of some runs' milliseconds.
+float MatrixProducts::time_of(const MatrixProduct& product, int64_t rows,
+                              const cublasLtMatmulAlgo_t& algorithm, cudaStream_t on) {
+  constexpr int kRuns = 3, kAhead = 2, kLaunches = 4;
+  for (cudaEvent_t* event : {&start_, &stop_}) {
+    if (*event == nullptr) cuda_check(cudaEventCreate(event), "creating an event");
+  }
+  float least = 0.0f;
+  for (int run = 0; run < kRuns; ++run) {
+    // Some ahead, so that launching is not what is timed.
+    for (int i = 0; i < kAhead; ++i) launch(product, rows, algorithm, on);
+    cuda_check(cudaEventRecord(start_, on), "timing a product");
+    for (int i = 0; i < kLaunches; ++i) launch(product, rows, algorithm, on);
+    cuda_check(cudaEventRecord(stop_, on), "timing a product");
+    cuda_check(cudaEventSynchronize(stop_), "timing a product");
+    float time = 0.0f;
+    cuda_check(cudaEventElapsedTime(&time, start_, stop_), "timing a product");
+    least = run == 0 ? time : std::min(least, time);
+  }
+  return least;
 }
 
 void MatrixProducts::run(const MatrixProduct& product, int64_t rows, cudaStream_t on) {
   const auto choice = choices_.find(shape_of(product));
-  const auto algorithm = choice == choices_.end() ? decltype(choice->second.by_rows)::iterator()
-                                                  : choice->second.by_rows.find(rows);
-  if (choice == choices_.end() || algorithm == choice->second.by_rows.end()) {
+  const auto algorithm = choice == choices_.end() ? decltype(choice->second.by_class)::iterator()
+                                                  : choice->second.by_class.find(class_of(rows));
+  if (choice == choices_.end() || algorithm == choice->second.by_class.end()) {
     throw Error(ErrorCode::kInternal, "CUDA: a product that was not prepared");
   }
   launch(product, rows, algorithm->second, on);
@@ -218,7 +259,8 @@ void MatrixProducts::launch(const MatrixProduct& product, int64_t rows,
   const bool adds = product.add != nullptr;
   check(cublasLtMatmul(handle_.get(), &problem.operation, &one, product.weight, &problem.weight,
                        product.x, &problem.x, adds ? &one : &zero, adds ? product.add : product.y,
-                       &problem.add, product.y, &problem.y, &algorithm, workspace_.data_ptr(),
+                       &problem.add, product.y, &problem.y, &algorithm,
+                       static_cast<char*>(workspace_.data_ptr()) + product.lane * kWorkspaceBytes,
                        static_cast<size_t>(kWorkspaceBytes), on),
         "product");
 }

@@ -33,15 +33,23 @@ struct MatrixProduct {
   void* y = nullptr;
   int64_t y_stride = 0;
   bool float_y = false;
+  int lane = 0;  // products that may run at once have different ones
 };
 
-// Runs them. Each shape has one reference algorithm; another one that suits a number of rows better
-// is used only after it gave the reference's bits on random values. Thread-safety: one thread.
+// Runs them. Each shape has one reference algorithm; those that suit a number of rows better are
+// used only if they gave the reference's bits on random values: the fastest of them for the first
+// rows of each class of kRowClass. Thread-safety: one thread.
 class MatrixProducts {
  public:
+  static constexpr int kMostLanes = 2;
+  static constexpr int64_t kRowClass = 256;
   explicit MatrixProducts(at::Device device);
+  ~MatrixProducts();
+  MatrixProducts(const MatrixProducts&) = delete;
+  MatrixProducts& operator=(const MatrixProducts&) = delete;
 
-  // Chooses the algorithm, if this shape never had `rows` rows: not to be called in a capture.
+  // Chooses the algorithm, if this shape never had rows of this class: not to be called in a
+  // capture. What lies at y is lost.
   void prepare(const MatrixProduct& product, int64_t rows, cudaStream_t on);
   // Needs prepare(). May be captured. Throws Error{kDeviceLost}.
   void run(const MatrixProduct& product, int64_t rows, cudaStream_t on);
@@ -51,7 +59,7 @@ class MatrixProducts {
   using Bits = std::array<unsigned char, sizeof(cublasLtMatmulAlgo_t)>;
   struct Choice {
     cublasLtMatmulAlgo_t reference{};
-    std::map<int64_t, cublasLtMatmulAlgo_t> by_rows;
+    std::map<int64_t, cublasLtMatmulAlgo_t> by_class;
     std::map<Bits, bool> same_bits;  // algorithms tried so far
   };
   struct Destroy {
@@ -62,6 +70,8 @@ class MatrixProducts {
   std::vector<cublasLtMatmulAlgo_t> candidates(const MatrixProduct& product, int64_t rows) const;
   bool gives_same_bits(const MatrixProduct& product, const cublasLtMatmulAlgo_t& algorithm,
                        Choice& choice, cudaStream_t on);
+  float time_of(const MatrixProduct& product, int64_t rows, const cublasLtMatmulAlgo_t& algorithm,
+                cudaStream_t on);
   void launch(const MatrixProduct& product, int64_t rows, const cublasLtMatmulAlgo_t& algorithm,
               cudaStream_t on) const;
 
@@ -69,6 +79,7 @@ class MatrixProducts {
   std::unique_ptr<std::remove_pointer_t<cublasLtHandle_t>, Destroy> handle_;
   at::Tensor workspace_;
   std::map<Shape, Choice> choices_;
+  cudaEvent_t start_ = nullptr, stop_ = nullptr;  // of what is timed
 };
 
 }  // namespace indextts2

@@ -126,13 +126,16 @@ void bench_libtorch(const FlowMatching& flow, const FlowSizes& sizes, at::Scalar
   }
 }
 
-// Kernels of one step at P15 + 10 s, each by itself.
+// Kernels of one step of a guided segment, each by itself.
 class KernelBench {
  public:
-  KernelBench(const FlowNetwork& network, FlowType type)
+  KernelBench(const FlowNetwork& network, FlowType type, const FlowSegment& segment)
       : network_(network),
         type_(type),
-        layout_({{2153, 1276, 861, 0.7f}}),
+        segment_(segment),
+        layout_({segment},
+                attention_tile_rows(type, static_cast<int>(network.heads),
+                                    static_cast<int>(network.head_size), 2 * segment.frames)),
         space_(network, layout_.rows, layout_.head_rows, 64),
         products_(kDevice),
         table_(at::randn({1, 4 * network.width}).to(kDevice, scalar_type_of(type))) {
@@ -241,19 +244,20 @@ class KernelBench {
     call.qkv = space_.wide.data_ptr();
     call.out = space_.normed.data_ptr();
     call.tiles = space_.tiles;
-    call.tile_count = space_.counts;
+    call.tile_count = space_.tile_counts;
     call.max_tiles = layout_.max_tiles;
     call.heads = static_cast<int>(network_.heads);
     call.head_size = static_cast<int>(network_.head_size);
     space_.wide.normal_();
     const double ms = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
-    const double flops = 2 * 4.0 * 2153.0 * 2153.0 * static_cast<double>(network_.width);
+    const double frames = segment_.frames, wanted = segment_.frames - segment_.first;
+    const double flops = 2 * 4.0 * frames * frames * static_cast<double>(network_.width);
     print("attention", 12, ms, flops / (ms * 1e-3) / peak_, "matrix peak");
-    call.tiles = space_.head_tiles;
-    call.tile_count = space_.counts + 1;
+    call.tiles = space_.tiles + space_.room_for_tiles;
+    call.tile_count = space_.tile_counts + 1;
     call.max_tiles = layout_.max_head_tiles;
     const double last = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
-    print("attention, last layer", 1, last, flops * 877 / 2153 / (last * 1e-3) / peak_,
+    print("attention, last layer", 1, last, flops * wanted / frames / (last * 1e-3) / peak_,
           "matrix peak");
   }
 
@@ -264,6 +268,7 @@ class KernelBench {
 
   const FlowNetwork& network_;
   const FlowType type_;
+  const FlowSegment segment_;
   const FlowLayout layout_;
   FlowWorkspace space_;
   MatrixProducts products_;
@@ -295,6 +300,10 @@ void run() {
   eager.graphs = false;
   CudaFlowSolver single(half_network, eager);
   bench_solves("bf16, no graphs", single, sizes, at::kBFloat16, /*all=*/false);
+  FlowSolverOptions two_lanes;
+  two_lanes.side_rows = 8192;
+  CudaFlowSolver side_by_side(half_network, two_lanes);
+  bench_solves("bf16, two lanes", side_by_side, sizes, at::kBFloat16, /*all=*/true);
   bench_libtorch(*half, sizes, at::kBFloat16);
 
   const FlowProblem problem = random_flow_problem(sizes, 430, 400);
@@ -309,10 +318,15 @@ void run() {
       relative_rms(mel_of(half_solver, at::kBFloat16), want),
       relative_rms(mel_of(sixteen_solver, at::kHalf), want),
       relative_rms(want, full->solve(there.input, there.noise, FlowOptions(), StopToken())));
-  std::printf("kernels of one step, P 1292 G 861, bf16:\n");
-  KernelBench(*half_network, FlowType::kBFloat16).run();
-  std::printf("the same, fp32:\n");
-  KernelBench(*full_network, FlowType::kFloat32).run();
+  const auto bench_kernels = [&](const char* name, const FlowNetwork& network, int32_t prompt) {
+    constexpr int32_t kGenerated = 861, kSeenBefore = 16;  // of the prompt by the WaveNet
+    std::printf("kernels of one step, P %d G %d, %s:\n", prompt, kGenerated, name);
+    KernelBench(network, network.type,
+                {prompt + kGenerated, prompt - kSeenBefore, kGenerated, 0.7f})
+        .run();
+  };
+  for (const int32_t prompt : {430, 1292}) bench_kernels("bf16", *half_network, prompt);
+  bench_kernels("fp32", *full_network, 1292);
 }
 
 }  // namespace

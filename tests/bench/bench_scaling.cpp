@@ -50,11 +50,11 @@ class ScalingBench {
 
   void run() {
     for (const int count : growing(places_.count())) measure(count);
-    if (arguments_.bench.engine.devices.size() > 1) {
-      unloaded();
-      lost();
-    }
     for (int i = 1; i <= arguments_.soak; ++i) soak(i);
+    if (arguments_.bench.engine.devices.size() > 1) {  // they take devices from all engines' pools
+      lost();
+      unloaded();
+    }
     if (!arguments_.bench.json.empty()) write_json();
   }
 

@@ -2,7 +2,7 @@
 // and go. On the CPU everywhere; with a GPU also on cuda:0 beside the CPU. The sound is compared
 // bit for bit between equal devices only.
 //
-//   device_pool_test [MODEL_FOLDER]      default: the bundled voice
+//   device_pool_test [MODEL_FOLDER [CLIP]]      default: the bundled voice
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -23,12 +23,19 @@ namespace indextts2 {
 namespace {
 
 std::string g_model = INDEXTTS2_COMPACT_MODEL;
+std::string g_clip;  // empty: the model's own
 
 const char* const kText =
     "One. Two is a little longer than one. Three comes after two. Four has a few more words than "
     "three has. Five. Six is here. Seven follows six. Eight is the last of them.";
 
 const EngineFactory& factory() { return *indextts2_engine_factory(kEngineAbi); }
+
+VoiceOptions voice() {
+  VoiceOptions options;
+  options.speaker.path = g_clip;
+  return options;
+}
 
 bool has_cuda() {
   for (const DeviceInfo& device : factory().list_devices()) {
@@ -101,7 +108,7 @@ std::vector<Wave> speak(Engine& engine, const std::string& text,
   SessionOptions session_options;
   session_options.schedule = schedule;
   const auto session = engine.open_session(session_options);
-  session->push(text, engine.load_voice(VoiceOptions()), short_speech());
+  session->push(text, engine.load_voice(voice()), short_speech());
   session->finish();
   std::vector<Wave> waves;
   Wave wave;
@@ -264,5 +271,6 @@ TEST(DevicePoolEnd, AFailedDeviceCallKeepsTheDeviceOut) {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (argc > 1) indextts2::g_model = argv[1];
+  if (argc > 2) indextts2::g_clip = argv[2];
   return RUN_ALL_TESTS();
 }

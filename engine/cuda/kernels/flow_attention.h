@@ -3,6 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdint>
+
 #include "cuda/kernels/flow_tables.h"
 
 namespace indextts2 {
@@ -18,6 +20,10 @@ struct AttentionCall {
 };
 
 bool attention_supports(int head_size);  // 32, 64; half types need sm_80
+
+// How many queries a tile best has on the current device where there are `rows` in all: large tiles
+// pay on Hopper, elsewhere where each multiprocessor has several rounds of them to do.
+int attention_tile_rows(FlowType type, int heads, int head_size, int64_t rows);
 
 // out = softmax(q k^T / sqrt(D)) v with float32 sums. A row's bits depend on its stream alone.
 cudaError_t attend_streams(const AttentionCall& call, cudaStream_t on);

@@ -165,7 +165,7 @@ void expect_same_bits_in_other_tiles(int head_size) {
   const std::vector<T> qkv =
       random_values<T>(static_cast<size_t>(setup.rows * 3 * width), 3.0f, 11);
   const std::vector<T> want = attend(setup, qkv);
-  for (const int tile_rows : {kLargeAttentionRows, 32, 1}) {
+  for (const int tile_rows : {kLargeAttentionRows, 64, 32, 1}) {
     const std::vector<T> got = attend(setup, qkv, tile_rows);
     for (const Stream& s : setup.streams) {
       EXPECT_EQ(std::memcmp(got.data() + s.out_row * width, want.data() + s.out_row * width,

@@ -15,7 +15,8 @@ TEST(FlowLayout, FramesOfAStreamLieOneBehindTheOther) {
   const FlowLayout layout(kSegments);
   EXPECT_EQ(layout.rows % FlowLayout::kRowStep, 0);
   EXPECT_EQ(static_cast<size_t>(layout.rows), layout.positions.size());
-  EXPECT_EQ(layout.segment_row, (std::vector<int32_t>{0, 410, 420}));
+  EXPECT_EQ(layout.stream_row,
+            (std::vector<std::array<int32_t, 2>>{{0, 205}, {410, -1}, {420, 921}}));
   EXPECT_EQ(layout.segment_state, (std::vector<int32_t>{0, 75, 84}));
   EXPECT_EQ(layout.positions[204], 204);
   EXPECT_EQ(layout.positions[205], 0);
@@ -57,7 +58,7 @@ TEST(FlowLayout, StateKnowsItsRowsInBothBranches) {
 void expect_tiles(int32_t tile_rows) {
   const FlowLayout layout(kSegments, tile_rows);
   for (const bool head : {false, true}) {
-    const auto& tiles = head ? layout.head_tiles : layout.tiles;
+    const auto& tiles = (head ? layout.head_tiles : layout.tiles)[0];
     EXPECT_LE(static_cast<int32_t>(tiles.size()), head ? layout.max_head_tiles : layout.max_tiles);
     std::set<int32_t> results;
     for (const AttentionTile& tile : tiles) {
@@ -80,6 +81,33 @@ void expect_tiles(int32_t tile_rows) {
 
 TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
   for (const int32_t rows : {kAttentionRows, kLargeAttentionRows}) expect_tiles(rows);
+}
+
+// The branches of guided segments in lanes of their own: the same tables in both.
+TEST(FlowLayout, SplitsGuidedSegmentsIntoLanes) {
+  EXPECT_EQ(FlowLayout(kSegments, kAttentionRows, /*split=*/true).lanes, 1);  // one is not guided
+  const FlowLayout layout({kSegments.front(), kSegments.back()}, kAttentionRows, /*split=*/true);
+  ASSERT_EQ(layout.lanes, 2);
+  const int32_t rows = layout.rows / 2, head_rows = layout.head_rows / 2;
+  EXPECT_EQ(rows, 768);  // 706 by 64
+  EXPECT_EQ(layout.stream_row, (std::vector<std::array<int32_t, 2>>{{0, rows}, {205, rows + 205}}));
+  for (const FlowStateRow& row : layout.state) {
+    EXPECT_EQ(row.trunk[1], row.trunk[0] + rows);
+    EXPECT_EQ(row.head[1], row.head[0] + head_rows);
+    for (int32_t lane = 0; lane < 2; ++lane) {
+      const HeadRow& place = layout.places[static_cast<size_t>(row.head[lane])];
+      EXPECT_EQ(place.trunk, row.trunk[lane] - lane * rows);
+      EXPECT_GE(row.head[lane] - lane * head_rows, place.begin);
+      EXPECT_LT(row.head[lane] - lane * head_rows, place.begin + place.count);
+    }
+  }
+  ASSERT_EQ(layout.tiles[0].size(), layout.tiles[1].size());
+  for (size_t i = 0; i < layout.tiles[0].size(); ++i) {
+    EXPECT_EQ(layout.tiles[0][i].query_row, layout.tiles[1][i].query_row);
+    EXPECT_LE(layout.tiles[0][i].query_row + layout.tiles[0][i].queries, rows);
+  }
+  EXPECT_LE(static_cast<int32_t>(layout.tiles[0].size()), layout.max_tiles);
+  EXPECT_LE(static_cast<int32_t>(layout.head_tiles[0].size()), layout.max_head_tiles);
 }
 
 }  // namespace

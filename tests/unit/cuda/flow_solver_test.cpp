@@ -141,6 +141,9 @@ TEST(CudaFlowSolver, NeighboursChangeNoBitAtOfficialWidths) {
   const RandomWeights weights = random_flow_weights(sizes);
   for (const at::ScalarType type : kTypes) {
     const auto solver = solver_of(weights, sizes, type);
+    FlowSolverOptions options;
+    options.side_rows = 8192;
+    const auto side_by_side = solver_of(weights, sizes, type, options);
     std::vector<FlowJob> jobs;
     for (const Length& length : {Length{1292, 861, 0.7}, Length{430, 172, 0.7},
                                  Length{430, 845, 0.7}, Length{100, 40, 0.7}}) {
@@ -149,6 +152,7 @@ TEST(CudaFlowSolver, NeighboursChangeNoBitAtOfficialWidths) {
     const auto together = solver->solve(jobs, StopToken());
     for (size_t i = 0; i < jobs.size(); ++i) {
       EXPECT_TRUE(same_bits(alone(*solver, jobs[i]), together[i])) << i;
+      EXPECT_TRUE(same_bits(alone(*side_by_side, jobs[i]), together[i])) << i;
       const auto two = solver->solve({jobs[(i + 1) % jobs.size()], jobs[i]}, StopToken());
       EXPECT_TRUE(same_bits(two[1], together[i])) << i;
     }

@@ -196,6 +196,7 @@ cudaError_t attend_streams(const AttentionCall& call, cudaStream_t) {
 }
 
 MatrixProducts::MatrixProducts(at::Device device) : device_(device) {}
+MatrixProducts::~MatrixProducts() = default;
 void MatrixProducts::prepare(const MatrixProduct&, int64_t, cudaStream_t) {}
 void MatrixProducts::run(const MatrixProduct& p, int64_t rows, cudaStream_t) {
   const auto *x = static_cast<const float*>(p.x), *weight = static_cast<const float*>(p.weight);
@@ -214,13 +215,13 @@ void MatrixProducts::run(const MatrixProduct& p, int64_t rows, cudaStream_t) {
 namespace {
 
 // An even and an odd number of layers, other widths in trunk and head.
-void expect_module(const FlowSizes& sizes) {
+void expect_module(const FlowSizes& sizes, bool split) {
   const auto flow = random_flow(random_flow_weights(sizes), sizes, at::kCPU, at::kFloat);
   const FlowNetwork network(flow);
   const std::vector<FlowProblem> problems = {random_flow_problem(sizes, 30, 9),
                                              random_flow_problem(sizes, 1, 12),
                                              random_flow_problem(sizes, 5, 20)};
-  const double guidances[] = {0.7, 0.0, 1.3};
+  const double guidances[] = {0.7, split ? 0.4 : 0.0, 1.3};
   std::vector<FlowSegment> segments;
   for (size_t i = 0; i < problems.size(); ++i) {
     const int64_t frames = problems[i].noise.size(2), prompt = problems[i].input.prompt.size(2);
@@ -228,7 +229,8 @@ void expect_module(const FlowSizes& sizes) {
                         static_cast<int32_t>(flow->dit.first_needed(prompt, frames)),
                         static_cast<int32_t>(frames - prompt), static_cast<float>(guidances[i])});
   }
-  const FlowLayout layout(segments);
+  const FlowLayout layout(segments, kAttentionRows, split);
+  EXPECT_EQ(layout.lanes, split ? 2 : 1);
   FlowWorkspace space(network, layout.rows + 64, layout.head_rows + 32, 8);
   space.upload(layout, nullptr);
   for (const at::Tensor& t : {space.merged, space.x_trunk, space.normed_x}) t.zero_();
@@ -236,8 +238,11 @@ void expect_module(const FlowSizes& sizes) {
     const FlowInput& input = problems[i].input;
     const at::Tensor merged =
         flow->dit.constants(input.prompt.transpose(1, 2), input.cond, input.style, guidances[i] > 0)
-            .merged.view({-1, sizes.width});
-    space.merged.narrow(0, layout.segment_row[i], merged.size(0)).copy_(merged);
+            .merged.view({-1, segments[i].frames, sizes.width});
+    for (int64_t branch = 0; branch < merged.size(0); ++branch) {
+      const int32_t row = layout.stream_row[i][static_cast<size_t>(branch)];
+      space.merged.narrow(0, row, segments[i].frames).copy_(merged.select(0, branch));
+    }
     space.x.narrow(0, layout.segment_state[i], segments[i].generated)
         .copy_(problems[i].noise[0].narrow(1, input.prompt.size(2), segments[i].generated).t());
   }
@@ -248,10 +253,14 @@ void expect_module(const FlowSizes& sizes) {
       {tables.norms.contiguous(), tables.wavenet.contiguous(), tables.head.contiguous()},
       float_tensor(schedule.widths)};
   MatrixProducts products(at::kCPU);
-  const FlowExtent extent{layout.rows, layout.head_rows, layout.max_tiles, layout.max_head_tiles};
+  const FlowExtent extent{layout.lanes, layout.rows, layout.head_rows, layout.max_tiles,
+                          layout.max_head_tiles};
   FlowStep step(network, space, products, times, extent, FlowStep::Mode::kRun, nullptr);
   step.feed();
-  for (int64_t i = 0; i < kSteps; ++i) step.run();
+  for (int64_t i = 0; i < kSteps; ++i) {
+    for (int32_t lane = layout.lanes; lane > 0; --lane) step.run_lane(lane - 1);
+    step.finish();
+  }
   for (size_t i = 0; i < problems.size(); ++i) {
     FlowOptions options;
     options.steps = kSteps;
@@ -264,9 +273,11 @@ void expect_module(const FlowSizes& sizes) {
 }
 
 TEST(FlowStep, IsTheModule) {
-  expect_module({64, 2, 5, 48, 32, 3, 5, 16, 24, 8});
-  expect_module({32, 1, 4, 40, 48, 2, 3, 24, 16, 8});
-  expect_module({32, 1, 1, 24, 32, 1, 5, 16, 16, 8});
+  for (const bool split : {false, true}) {
+    expect_module({64, 2, 5, 48, 32, 3, 5, 16, 24, 8}, split);
+    expect_module({32, 1, 4, 40, 48, 2, 3, 24, 16, 8}, split);
+    expect_module({32, 1, 1, 24, 32, 1, 5, 16, 16, 8}, split);
+  }
 }
 
 }  // namespace
