@@ -42,28 +42,38 @@ GstPad* TextPad::create(TextPadHost host, GstPadTemplate* pad_template) {
   // No link across the element: the defaults would send upstream's events and queries through.
   gst_pad_set_iterate_internal_links_function(
       pad, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
-  g_signal_connect(pad, "linked", G_CALLBACK(on_linked), self);
-  g_signal_connect(pad, "unlinked", G_CALLBACK(on_unlinked), self);
+  g_signal_connect(pad, "linked", G_CALLBACK(on_link_changed), self);
+  g_signal_connect(pad, "unlinked", G_CALLBACK(on_link_changed), self);
   return pad;
 }
 
-void TextPad::tell_linked(bool linked) {
-  GstObject* const parent = gst_pad_get_parent(pad_);  // keeps the host
-  if (!parent) return;
-  host_.flow().set_pad(linked, /*ended=*/false);
-  gst_object_unref(parent);
+// Links come and go on other threads than texts, and their signals may come late: what counts is
+// the state at this moment. `ended`: not given: as it was.
+void TextPad::tell_state(std::optional<bool> ended) {
+  std::lock_guard<std::mutex> lock(link_mutex_);
+  const bool is_linked = linked();
+  if (ended) ended_ = *ended;
+  if (!is_linked) ended_ = false;
+  host_.flow().set_pad(is_linked, ended_);
 }
 
-void TextPad::on_linked(GstPad*, GstPad*, TextPad* self) { self->tell_linked(true); }
-
-void TextPad::on_unlinked(GstPad*, GstPad*, TextPad* self) { self->tell_linked(false); }
+void TextPad::on_link_changed(GstPad* pad, GstPad*, TextPad* self) {
+  GstObject* const parent = gst_pad_get_parent(pad);  // keeps the host
+  if (!parent) return;
+  self->tell_state(std::nullopt);
+  gst_object_unref(parent);
+}
 
 gboolean TextPad::on_activate(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   TextPad* self = text_pad_of(pad);
   // Deactivation waits for a chain that may be waiting for space.
   self->host_.flow().set_pad_flushing(!active);
-  if (active) self->reset();
+  if (active) return TRUE;
+  // Here nobody else is in chain(); at activation upstream may be so already.
+  GST_PAD_STREAM_LOCK(pad);
+  self->reset();
+  GST_PAD_STREAM_UNLOCK(pad);
   return TRUE;
 }
 
@@ -193,7 +203,7 @@ gboolean TextPad::take_event(GstEvent* event) {
   std::unique_ptr<GstEvent, EventUnref> owned(event);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
-      host_.flow().set_pad(linked(), /*ended=*/false);
+      tell_state(/*ended=*/false);
       return TRUE;
     case GST_EVENT_CAPS: {
       GstCaps* caps = nullptr;
@@ -208,7 +218,7 @@ gboolean TextPad::take_event(GstEvent* event) {
       std::vector<std::string> texts;
       cutter_.finish(&texts);
       submit(std::move(texts), std::nullopt);
-      host_.flow().set_pad(linked(), /*ended=*/true);
+      tell_state(/*ended=*/true);
       return TRUE;
     }
     case GST_EVENT_FLUSH_START: {
@@ -222,7 +232,7 @@ gboolean TextPad::take_event(GstEvent* event) {
     case GST_EVENT_FLUSH_STOP:
       cutter_.clear();
       host_.flow().set_pad_flushing(false);
-      host_.flow().set_pad(linked(), /*ended=*/false);
+      tell_state(/*ended=*/false);
       return host_.flush(owned.release());
     case GST_EVENT_TAG: {
       GstTagList* tags = nullptr;

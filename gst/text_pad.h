@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,10 +48,9 @@ class TextPad {
   static gboolean on_event(GstPad* pad, GstObject* parent, GstEvent* event);
   static gboolean on_query(GstPad* pad, GstObject* parent, GstQuery* query);
   static gboolean on_activate(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active);
-  static void on_linked(GstPad* pad, GstPad* peer, TextPad* self);
-  static void on_unlinked(GstPad* pad, GstPad* peer, TextPad* self);
+  static void on_link_changed(GstPad* pad, GstPad* peer, TextPad* self);
 
-  void tell_linked(bool linked);
+  void tell_state(std::optional<bool> ended);
   GstFlowReturn take_buffer(GstBuffer* buffer);
   GstFlowReturn submit(std::vector<std::string> texts, const std::optional<Cue>& cue);
   std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
@@ -60,7 +60,9 @@ class TextPad {
   void reset();
 
   const TextPadHost host_;
-  GstPad* const pad_;  // owns this
+  GstPad* const pad_;      // owns this
+  std::mutex link_mutex_;  // guards ended_, and the order in which states are told
+  bool ended_ = false;     // EOS has come
   // Under the pad's stream lock.
   UtteranceCutter cutter_;
   bool is_markup_ = false;
