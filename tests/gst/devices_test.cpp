@@ -90,7 +90,14 @@ CASE(the_last_device_ends_in_one_error_and_the_element_may_start_again) {
                  {"seed", "7"}});
   player.on_message(&Messages::note, &messages);
   fail_unless(!player.play());
-  fail_unless_equals_int(player.count(GST_MESSAGE_ERROR), 1);
+  // The base class may have added its own "Internal data stream error" by now.
+  int told = 0;
+  for (const Report& report : player.reports(GST_MESSAGE_ERROR)) {
+    const bool of_base_class =
+        report.domain == GST_STREAM_ERROR && report.code == GST_STREAM_ERROR_FAILED;
+    if (!of_base_class) ++told;
+  }
+  fail_unless_equals_int(told, 1);
   fail_unless(messages.wait("indextts2/device-lost tone:0"));
   fail_unless(messages.wait("indextts2/device-lost tone:1"));
   fail_unless(player.go_to(GST_STATE_READY));
