@@ -24,6 +24,7 @@ class SpeechSession : public Session {
     window_ = options.window;
     state_->window = current_window();
     state_->schedule = options.schedule;
+    state_->by_priority = options.by_priority;
     reaper::enroll(worker_);
     try {
       worker_->start();
@@ -62,23 +63,21 @@ class SpeechSession : public Session {
     state_->window = window;
     for (;;) {
       if (state_->interrupted) return Next::kInterrupted;
-      if (state_->texts.empty()) {
-        if (state_->finished) return Next::kEnd;
-        if (!wait_when_idle) return Next::kIdle;
-      } else if (state_->texts.front()->spoken()) {
-        ended = std::move(state_->texts.front());
-        state_->texts.pop_front();
-        *wave = Wave();
-        wave->text_id = ended->id;
-        wave->seed = ended->seed;
+      const double now = now_seconds();
+      const std::shared_ptr<Text> head = state_->head(now);
+      if (head && head->spoken()) {
+        ended = head;
+        end_text(*ended, wave);
         return Next::kTextEnd;
-      } else if (submit_one(&lock)) {
-        continue;
-      } else if (state_->texts.front()->slots.head_ready()) {
-        deliver(*state_->texts.front(), wave);
+      }
+      if (submit_one(&lock)) continue;
+      if (head && head->slots.head_ready()) {
+        deliver(*head, wave);
         return Next::kWave;
       }
-      state_->delivery.wait(lock, [&] { return can_go_on(); });
+      if (state_->texts.empty() && state_->finished) return Next::kEnd;
+      if (!head && !wait_when_idle) return Next::kIdle;
+      state_->wait_until_due(&state_->delivery, &lock, now, [&] { return can_go_on(); });
     }
   }
 
@@ -121,6 +120,10 @@ class SpeechSession : public Session {
     auto made = std::make_shared<Text>();
     made->bytes = std::string(text);
     made->options = std::make_shared<const SpeakOptions>(options);
+    if (state_->by_priority) {
+      made->priority = options.priority;
+      made->not_before = options.not_before;
+    }
     // 63 bits, so that a drawn seed can be given back as SpeakOptions::seed.
     made->seed = options.seed >= 0 ? static_cast<uint64_t>(options.seed)
                                    : backend_->draw_seed() & uint64_t{INT64_MAX};
@@ -140,11 +143,19 @@ class SpeechSession : public Session {
     return state_->last_id;
   }
 
-  // Under the mutex. The text whose next segment may be handed over now; null: none.
-  std::shared_ptr<Text> next_to_submit() const {
-    if (state_->in_flight >= state_->window) return nullptr;
-    for (const auto& text : state_->texts) {
+  // Under the mutex. The text whose next segment may be handed over now; null: none. *in_flight:
+  // its segments and those of the texts before it that are.
+  std::shared_ptr<Text> next_to_submit(int* in_flight) const {
+    if (state_->by_priority) return first_found(state_->ordered(now_seconds()), in_flight);
+    return state_->in_flight < state_->window ? first_found(state_->texts, in_flight) : nullptr;
+  }
+  template <typename Texts>
+  std::shared_ptr<Text> first_found(const Texts& texts, int* in_flight) const {
+    *in_flight = 0;
+    for (const auto& text : texts) {
       if (text->over) continue;
+      *in_flight += static_cast<int>(text->slots.size());
+      if (*in_flight >= state_->window) return nullptr;
       if (!text->found.empty()) return text;
       if (!text->all_found) return nullptr;  // later ones have to wait for it
     }
@@ -155,13 +166,16 @@ class SpeechSession : public Session {
   bool can_go_on() const {
     if (state_->interrupted) return true;
     if (state_->texts.empty()) return state_->finished;
-    const Text& head = *state_->texts.front();
-    return head.spoken() || head.slots.head_ready() || next_to_submit() != nullptr;
+    const std::shared_ptr<Text> head = state_->head(now_seconds());
+    if (head && (head->spoken() || head->slots.head_ready())) return true;
+    int in_flight = 0;
+    return next_to_submit(&in_flight) != nullptr;
   }
 
   // Hands one segment over, without the lock meanwhile; false: there is none, or no room.
   bool submit_one(std::unique_lock<std::mutex>* lock) {
-    const std::shared_ptr<Text> text = next_to_submit();
+    int before = 0;
+    const std::shared_ptr<Text> text = next_to_submit(&before);
     if (!text) return false;
     Found found = std::move(text->found.front());
     text->found.pop_front();
@@ -174,6 +188,7 @@ class SpeechSession : public Session {
       return true;
     }
     SpeechRequest request = make_request(*text, std::get<Segment>(std::move(found)));
+    request.first = !std::exchange(text->sounded, true) && before == 0;
     lock->unlock();
     const SpeechDone done = make_done(request, text, slot);
     try {
@@ -195,8 +210,6 @@ class SpeechSession : public Session {
     request.session = number_;
     request.seed = text.seed;
     request.schedule = state_->schedule;
-    const bool sounded = std::exchange(text.sounded, true);
-    request.first = !sounded && state_->in_flight == 1;
     request.stop = text.stop.token();
     return request;
   }
@@ -235,6 +248,16 @@ class SpeechSession : public Session {
       }
       state->delivery.notify_all();
     };
+  }
+
+  // Under the mutex.
+  void end_text(const Text& text, Wave* wave) {
+    auto& texts = state_->texts;
+    texts.erase(std::find_if(texts.begin(), texts.end(),
+                             [&](const auto& one) { return one.get() == &text; }));
+    *wave = Wave();
+    wave->text_id = text.id;
+    wave->seed = text.seed;
   }
 
   // Under the mutex. Takes the ready head slot.

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "indextts2/engine.h"
+#include "speech_meta.h"
 
 namespace indextts2 {
 namespace {
@@ -42,13 +43,22 @@ GstBuffer* make_buffer(const Chunk& chunk, GstAudioFormat format) {
     throw Error(ErrorCode::kNoMemory, "Out of memory for an audio buffer of " +
                                           std::to_string(chunk.count * width) + " bytes.");
   }
-  if (!chunk.samples) {
+  const float* samples = chunk.samples ? chunk.samples->data() + chunk.offset : nullptr;
+  std::vector<float> faded;
+  if (samples && chunk.gain_step != 0.0f) {
+    faded.assign(samples, samples + chunk.count);
+    for (size_t i = 0; i < faded.size(); ++i) {
+      faded[i] *= chunk.gain + chunk.gain_step * static_cast<float>(i);
+    }
+    samples = faded.data();
+  }
+  if (!samples) {
     std::memset(map.data, 0, map.size);
     GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_GAP);
   } else if (width == 2) {
-    write_s16(chunk.samples->data() + chunk.offset, chunk.count, map.data);
+    write_s16(samples, chunk.count, map.data);
   } else {
-    write_f32(chunk.samples->data() + chunk.offset, chunk.count, map.data);
+    write_f32(samples, chunk.count, map.data);
   }
   gst_buffer_unmap(buffer, &map);
   GST_BUFFER_OFFSET(buffer) = chunk.first_sample;
@@ -56,6 +66,7 @@ GstBuffer* make_buffer(const Chunk& chunk, GstAudioFormat format) {
   GST_BUFFER_PTS(buffer) = time_of_sample(chunk.first_sample);
   GST_BUFFER_DURATION(buffer) =
       time_of_sample(chunk.first_sample + chunk.count) - GST_BUFFER_PTS(buffer);
+  if (chunk.info) add_speech_meta(buffer, *chunk.info, chunk.offset, chunk.count);
   return buffer;
 }
 

@@ -15,8 +15,8 @@ GstClockTime time_of_sample(uint64_t sample);
 uint64_t sample_at(GstClockTime time);
 
 // A buffer of its own memory (it may outlive the element) in F32LE or S16LE, with PTS, duration and
-// offsets in samples. Silence between segments carries the GAP flag. S16LE = lrint(32767 * clamp(y,
-// -1, 1)).
+// offsets in samples. Silence between segments carries the GAP flag, speech GstIndexTTS2Meta. S16LE
+// = lrint(32767 * clamp(y, -1, 1)).
 GstBuffer* make_buffer(const Chunk& chunk, GstAudioFormat format);
 
 }  // namespace indextts2

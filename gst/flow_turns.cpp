@@ -12,6 +12,7 @@ namespace indextts2 {
 namespace {
 
 constexpr std::chrono::milliseconds kSeekPause{2};  // between two looks whether the stream stands
+constexpr std::chrono::milliseconds kPausedPatience{500};
 
 // Ends a stream lock that was taken by try_stream_lock().
 class StreamUnlock {
@@ -105,7 +106,16 @@ void FlowTurns::restart_task() {
   GST_OBJECT_UNLOCK(pad_);
 }
 
+bool FlowTurns::is_playing() const {
+  GST_OBJECT_LOCK(pad_);
+  GstObject* const element = GST_OBJECT_PARENT(pad_);
+  const bool playing = element && GST_STATE(element) == GST_STATE_PLAYING;
+  GST_OBJECT_UNLOCK(pad_);
+  return playing;
+}
+
 gboolean FlowTurns::seek(bool flush, bool may_be_kept, const Base& base) {
+  const auto begin = std::chrono::steady_clock::now();
   for (bool was_running = false;;) {
     {
       const Turn turn(this);
@@ -118,6 +128,15 @@ gboolean FlowTurns::seek(bool flush, bool may_be_kept, const Base& base) {
       if (try_stream_lock()) {
         const StreamUnlock unlock(pad_);
         if (base()) return TRUE;  // it has called unlock_stop() and started the task
+        stream_->unlock_stop();
+        if (was_running) restart_task();
+        return FALSE;
+      }
+      const std::chrono::milliseconds patience =
+          is_playing() ? std::chrono::seconds(kPatienceSeconds) : kPausedPatience;
+      if (std::chrono::steady_clock::now() - begin > patience) {
+        GST_WARNING_OBJECT(pad_, "a seek without flush was refused: downstream holds the stream");
+        // The task is paused, and its thread is not in pull(), which would have come back.
         stream_->unlock_stop();
         if (was_running) restart_task();
         return FALSE;

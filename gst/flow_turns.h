@@ -36,8 +36,10 @@ class FlowTurns {
   // answer TRUE.
   gboolean flush_stop(const Base& base);
   // `flush`: of the seek. A seek without it waits until the streaming thread is back from
-  // downstream, as in the base class. While the pad is not active: refused, or with `may_be_kept`
-  // given to the base class, which keeps it until then.
+  // downstream, in PAUSED for half a second and in PLAYING for kPatienceSeconds, and is refused
+  // then: who seeks holds the state lock, so PLAYING could never come to set that thread free.
+  // While the pad is not active: refused, or with `may_be_kept` given to the base class, which
+  // keeps it until then.
   gboolean seek(bool flush, bool may_be_kept, const Base& base);
   // (De)activation of the source pad: is done even when the turn does not come.
   gboolean activate(const Base& base);
@@ -46,6 +48,7 @@ class FlowTurns {
   class Turn;
   bool is_pushing() const;  // the pad is active
   bool is_flushing() const;
+  bool is_playing() const;
   bool try_stream_lock();
   bool pause_task();  // whether it was at work
   void restart_task();

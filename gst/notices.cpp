@@ -4,6 +4,10 @@
 #include <utility>
 
 #include "audio_slicer.h"
+#include "engine_load.h"
+#include "event_messages.h"
+#include "src_element.h"
+#include "stream_tags.h"
 
 namespace indextts2 {
 namespace {
@@ -21,6 +25,15 @@ void set_duration(GstBaseSrc* source, uint64_t samples) {
   GST_OBJECT_UNLOCK(source);
   gst_element_post_message(GST_ELEMENT(source),
                            gst_message_new_duration_changed(GST_OBJECT(source)));
+}
+
+// Chapters of all that was spoken, for the application and for a muxer.
+void post_toc(GstBaseSrc* source, Element& e, const std::vector<Chapter>& chapters) {
+  GstToc* const toc = toc_of(chapters);
+  gst_element_post_message(GST_ELEMENT(source),
+                           gst_message_new_toc(GST_OBJECT(source), toc, /*updated=*/FALSE));
+  e.keep_event(gst_event_new_toc(toc, /*updated=*/FALSE));
+  gst_toc_unref(toc);
 }
 
 }  // namespace
@@ -56,18 +69,34 @@ void ProgressPoster::post(GstProgressType type, const std::string& text, int per
   gst_element_post_message(element_, message);
 }
 
-void post_notices(GstBaseSrc* source, Reporter& reporter, ProgressPoster& progress,
-                  const std::vector<Notice>& notices) {
+void post_notices(GstBaseSrc* source, Element& e, const std::vector<Notice>& notices) {
+  if (notices.empty()) return;
+  const bool post_events = e.copy_settings().post_messages;
   for (const Notice& notice : notices) {
     switch (notice.kind) {
       case Notice::Kind::kWarning:
-        reporter.warning(*notice.error);
+        e.reporter.warning(*notice.error);
+        break;
+      case Notice::Kind::kError:
+        e.progress.fail();
+        e.reporter.error(*notice.error);
         break;
       case Notice::Kind::kProgress:
-        progress.step(notice.progress);
+        e.progress.step(notice.progress);
+        break;
+      case Notice::Kind::kLoaded:
+        e.progress.finish();
         break;
       case Notice::Kind::kDuration:
         set_duration(source, notice.samples);
+        if (post_events && !notice.chapters.empty()) post_toc(source, e, notice.chapters);
+        break;
+      case Notice::Kind::kEvent:
+        if (!post_events) break;
+        post_event(source, notice.event);
+        if (notice.event.kind == UtteranceEvent::Kind::kStart) {
+          e.keep_event(gst_event_new_tag(tags_of(notice.event)));
+        }
         break;
     }
   }

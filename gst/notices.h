@@ -1,13 +1,11 @@
-// What the stream tells, as bus messages: PROGRESS, WARNING, DURATION_CHANGED.
+// PROGRESS messages of loading.
 #pragma once
 
-#include <gst/base/gstbasesrc.h>
+#include <gst/gst.h>
 
 #include <string>
-#include <vector>
 
-#include "errors.h"
-#include "speech_stream.h"
+#include "indextts2/engine.h"
 
 namespace indextts2 {
 
@@ -29,9 +27,5 @@ class ProgressPoster {
   GstElement* element_;  // owns this
   std::string open_;     // code of the progress that has not ended; empty: none
 };
-
-// Posts in order; a duration also becomes the element's answer to DURATION queries.
-void post_notices(GstBaseSrc* source, Reporter& reporter, ProgressPoster& progress,
-                  const std::vector<Notice>& notices);
 
 }  // namespace indextts2

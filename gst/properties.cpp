@@ -2,33 +2,19 @@
 #include "properties.h"
 
 namespace indextts2 {
-namespace {
 
-// Defaults are those of a fresh Settings, so that each is written down once.
+// Those of a fresh Settings, so that each is written down once.
 const Settings kDefaults;
-
-const char* nullable(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
-
-template <typename E>
-Property enum_property(const char* name, const char* blurb, Change change, GType type,
-                       E Settings::*member) {
-  Property row;
-  row.spec = g_param_spec_enum(name, nullptr, blurb, type, static_cast<gint>(kDefaults.*member),
-                               param_flags(change));
-  row.set = [member](Settings& s, const GValue* v) {
-    s.*member = static_cast<E>(g_value_get_enum(v));
-  };
-  row.get = [member](const Settings& s, GValue* v) {
-    g_value_set_enum(v, static_cast<gint>(s.*member));
-  };
-  return row;
-}
 
 GType register_enum(const char* name, const GEnumValue* values) {
   GType type = g_enum_register_static(name, values);
   gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
   return type;
 }
+
+namespace {
+
+const char* nullable(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
 GType schedule_type() {
   static const GEnumValue values[] = {
@@ -223,9 +209,9 @@ GParamSpec* stats_spec() {
   return g_param_spec_boxed(
       "stats", nullptr,
       "Counters since loading: segments, audio-seconds, busy-seconds, rtf (busy / audio), queued "
-      "segments, first-audio-seconds (from PAUSED to the first sound; -1: none yet), texts; the "
-      "same "
-      "per replica in devices; and in generation the sampling values in force for the next text",
+      "segments, first-audio-seconds (from PAUSED to the first sound; -1: none yet), texts, "
+      "blocked (threads that wait for space for a text); the same per replica in devices; and in "
+      "generation the sampling values in force for the next text",
       GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 

@@ -29,8 +29,31 @@ GParamFlags param_flags(Change change);
 
 // Model, devices, text and buffers.
 void add_stream_properties(std::vector<Property>* rows);
+// Live mode, queue and messages.
+void add_live_properties(std::vector<Property>* rows);
 // Voice, emotion, sampling and timing of a text.
 void add_speech_properties(std::vector<Property>* rows);
+
+// Default values of all rows.
+extern const Settings kDefaults;
+
+template <typename E>
+Property enum_property(const char* name, const char* blurb, Change change, GType type,
+                       E Settings::*member) {
+  Property row;
+  row.spec = g_param_spec_enum(name, nullptr, blurb, type, static_cast<gint>(kDefaults.*member),
+                               param_flags(change));
+  row.set = [member](Settings& s, const GValue* v) {
+    s.*member = static_cast<E>(g_value_get_enum(v));
+  };
+  row.get = [member](const Settings& s, GValue* v) {
+    g_value_set_enum(v, static_cast<gint>(s.*member));
+  };
+  return row;
+}
+
+// For a static table of values.
+GType register_enum(const char* name, const GEnumValue* values);
 
 // Those that are not part of Settings.
 GParamSpec* uri_spec();

@@ -6,18 +6,20 @@
 #include <deque>
 #include <memory>
 
+#include "loudness.h"
 #include "settings.h"
 
 namespace indextts2 {
 
 struct ScriptText {
   std::shared_ptr<const Utterance> utterance;
-  uint64_t session_id = 0;  // in the current session; 0: not pushed
-  size_t bytes = 0;         // counted against the bound; 0 once it is spoken
-  bool cancelled = false;   // flushed: its sound is dropped
-  bool heard = false;       // some of it became sound
-  bool last_heard = false;  // its last segment became sound
-  bool told = false;        // its error was told
+  uint64_t session_id = 0;             // in the current session; 0: not pushed
+  size_t bytes = 0;                    // counted against the bound; 0 once it is spoken
+  bool cancelled = false;              // flushed: its sound is dropped
+  bool heard = false;                  // some of it became sound
+  bool last_heard = false;             // its last segment became sound
+  bool told = false;                   // its error was told
+  std::shared_ptr<Loudness> loudness;  // of what was spoken so far
 };
 
 // Texts are numbered 0, 1, ... since clear(). Thread-safety: one thread.

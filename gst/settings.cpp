@@ -71,9 +71,14 @@ EngineOptions engine_options(const Settings& settings, const std::string& model_
   return options;
 }
 
+const std::string& voice_path(const Settings& settings) {
+  const auto named = settings.voices.find(settings.voice);
+  return named == settings.voices.end() ? settings.voice : named->second;
+}
+
 VoiceOptions voice_options(const Settings& settings) {
   VoiceOptions options;
-  options.speaker.path = settings.voice;
+  options.speaker.path = voice_path(settings);
   options.emotion.path = settings.emotion_audio;
   options.max_prompt_seconds = static_cast<double>(settings.max_prompt_ns) / GST_SECOND;
   return options;
@@ -82,6 +87,10 @@ VoiceOptions voice_options(const Settings& settings) {
 Utterance make_utterance(const Settings& settings, std::string text, bool from_pad) {
   Utterance utterance;
   utterance.from_pad = from_pad;
+  if (!from_pad) utterance.queue_mode = settings.queue_mode;
+  utterance.language = settings.language;
+  utterance.loudness_target = settings.loudness_target;
+  utterance.max_true_peak = settings.max_true_peak;
   utterance.gap_samples = samples_in(settings.segment_gap_ns);
   utterance.voice = voice_options(settings);
   utterance.options.generation = settings.generation;

@@ -182,12 +182,49 @@ void add_sampling_properties(std::vector<Property>* rows) {
       20, 599, 120, &G::max_segment_tokens));
 }
 
+// Fields of a structure; those that are not strings are left out.
+Property voices_property() {
+  Property row;
+  row.spec = g_param_spec_boxed(
+      "voices", nullptr,
+      "Named voices: a structure with one string field for each, name to path of the clip. voice, "
+      "the field voice of speak-full and speaker-change events may then say the name",
+      GST_TYPE_STRUCTURE, param_flags(Change::kPlaying));
+  row.set = [](Settings& s, const GValue* v) {
+    s.voices.clear();
+    const auto* fields = static_cast<const GstStructure*>(g_value_get_boxed(v));
+    for (gint i = 0; fields && i < gst_structure_n_fields(fields); ++i) {
+      const char* const name = gst_structure_nth_field_name(fields, static_cast<guint>(i));
+      if (const char* path = gst_structure_get_string(fields, name)) s.voices[name] = path;
+    }
+  };
+  row.get = [](const Settings& s, GValue* v) {
+    if (s.voices.empty()) return;
+    GstStructure* const fields = gst_structure_new_empty("voices");
+    for (const auto& [name, path] : s.voices) {
+      gst_structure_set(fields, name.c_str(), G_TYPE_STRING, path.c_str(), nullptr);
+    }
+    g_value_take_boxed(v, fields);
+  };
+  return row;
+}
+
+Property decibel_property(const char* name, const char* blurb, double Settings::*member,
+                          double minimum) {
+  Property row;
+  row.spec = g_param_spec_double(name, nullptr, blurb, minimum, 0, kDefaults.*member,
+                                 param_flags(Change::kPlaying));
+  row.set = [member](Settings& s, const GValue* v) { s.*member = g_value_get_double(v); };
+  row.get = [member](const Settings& s, GValue* v) { g_value_set_double(v, s.*member); };
+  return row;
+}
+
 Property priority_property() {
   Property row;
   row.spec = g_param_spec_int(
       "priority", nullptr,
       "Texts of a higher priority go before those of a lower one, over all elements of the process "
-      "that share replicas, -100 to 100. What is being spoken is not interrupted",
+      "that share replicas, -100 to 100. In live mode they also interrupt what is being spoken",
       -100, 100, 0, param_flags(Change::kPlaying));
   row.set = [](Settings& s, const GValue* v) { s.priority = g_value_get_int(v); };
   row.get = [](const Settings& s, GValue* v) { g_value_set_int(v, s.priority); };
@@ -197,6 +234,15 @@ Property priority_property() {
 }  // namespace
 
 void add_speech_properties(std::vector<Property>* rows) {
+  rows->push_back(string_property(
+      "language", "Language of the text as a BCP-47 code, such as en. Goes into the TAG event",
+      Change::kPlaying, &Settings::language));
+  rows->push_back(voices_property());
+  rows->push_back(bool_property(
+      "use-markup",
+      "Texts that come by text, location, speak and speak-full are markup: a subset of SSML, see "
+      "docs/element.md. What is wrong with it is an error with line and column",
+      Change::kPlaying, &Settings::use_markup));
   add_voice_properties(rows);
   add_sampling_properties(rows);
   rows->push_back(uint_property(
@@ -208,6 +254,16 @@ void add_speech_properties(std::vector<Property>* rows) {
       "segment-gap",
       "Silence between two consecutive segments, in nanoseconds, 0 to 10 s; also between two texts",
       Change::kPlaying, &Settings::segment_gap_ns, 0, 10 * GST_SECOND));
+  rows->push_back(decibel_property(
+      "loudness-target",
+      "Loudness of each text in LUFS (ITU-R BS.1770, integrated), -70 to 0. 0: as the model "
+      "speaks. "
+      "One static gain for each segment, from what has been spoken of the text so far",
+      &Settings::loudness_target, -70));
+  rows->push_back(decibel_property(
+      "max-true-peak",
+      "With loudness-target: true peak in dBTP, -20 to 0, that holds the gain down",
+      &Settings::max_true_peak, -20));
   rows->push_back(string_property(
       "glossary",
       "YAML file of terms and how to say them, in the format of the reference's glossary. NULL: "

@@ -37,11 +37,18 @@ std::optional<SpeechStream::Pull> SpeechStream::serve(uint64_t limit, Chunk* chu
                                                       std::vector<Notice>* notices, Need* need) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (unlocked_ || !started_) return Pull::kFlushing;
+  if (!input_open() && script_.next_end == script_.size() && !cue_mixer_.empty()) {
+    append_pieces(mixed_text_, cue_mixer_.finish());
+    feed_ = timeline_.size();
+  }
   tell_duration(notices);
   if (!notices->empty()) return Pull::kNotices;
   if (cursor_ < stop_ && timeline_.read(cursor_, std::min(limit, stop_ - cursor_), chunk)) {
     cursor_ += chunk->count;
     stats_.samples += chunk->count;
+    if (chunk->info) {
+      announcer_.sound(chunk->info, chunk->offset, chunk->count, chunk->first_sample, notices);
+    }
     if (stats_.first_audio_seconds < 0) {
       stats_.first_audio_seconds = now_seconds() - start_seconds_;
     }
@@ -82,8 +89,9 @@ bool SpeechStream::tell_unspeakable(std::vector<Notice>* notices) {
     script_.release(script_.next_end++);
     script_.next_push = std::max(script_.next_push, script_.next_end);
     space_changed_.notify_all();
+    announcer_.end(script_.next_end, text.cancelled ? "cancelled" : "error", cursor_, notices);
     if (!tell) continue;
-    if (!skip_errors_) throw error;
+    if (!settings_.skip_errors) throw error;
     Notice notice;
     notice.error = error;
     notices->push_back(std::move(notice));
@@ -109,6 +117,14 @@ void SpeechStream::tell_duration(std::vector<Notice>* notices) {
   Notice notice;
   notice.kind = Notice::Kind::kDuration;
   notice.samples = duration;
+  if (complete && history_complete_ && !pad_linked_) {
+    for (size_t i = timeline_.first(); i < timeline_.size(); ++i) {
+      const Record& record = timeline_.at(i);
+      if (record.info) {
+        notice.chapters.push_back({record.info->text, record.start + record.gap, record.end()});
+      }
+    }
+  }
   notices->push_back(std::move(notice));
 }
 
@@ -118,6 +134,7 @@ void SpeechStream::forget_history() {
   history_complete_ = false;
   timeline_.drop_before(cursor_);
   size_t needed = script_.next_end;
+  if (!cue_mixer_.empty()) needed = std::min(needed, mixed_text_);
   if (timeline_.first() < timeline_.size()) {
     needed = std::min(needed, timeline_.at(timeline_.first()).text);
   }
@@ -265,21 +282,25 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
   }
   if (text.cancelled) return;
   text.heard = true;
-  text.last_heard = text.last_heard || wave.last;
+  // The sound of a cue is laid out when all of it is there.
+  text.last_heard = text.last_heard || (wave.last && !text.utterance->cue);
   stats_.device_first_seconds.emplace(wave.device, now_seconds() - start_seconds_);
   const bool again = feed_ < timeline_.size();
   if (wave.capped && !again) {
     Notice notice;
-    notice.error =
-        Error(ErrorCode::kSynthesis,
-              "Segment " + std::to_string(wave.segment) + " of text " + std::to_string(number + 1) +
-                  " was cut at max-mel-tokens; shorten max-segment-tokens or raise it.");
-    notice.error->text_id = number + 1;
-    notice.error->segment = wave.segment;
+    notice.error = capped_error(number + 1, wave.segment);
     notices->push_back(std::move(notice));
   }
   if (!again) {
-    timeline_.append(number, wave.segment, text.utterance->gap_samples, std::move(wave.samples));
+    SharedInfo info = take_segment(&wave, number + 1, *text.utterance, &text.loudness);
+    if (text.utterance->cue) {
+      cue_.push_back({cue_.empty() ? 0 : text.utterance->gap_samples, std::move(wave.samples),
+                      std::move(info)});
+      return;
+    }
+    const uint64_t gap = (timeline_.fresh() ? 0 : text.utterance->gap_samples) +
+                         (info->index == 0 ? text.utterance->break_samples : 0);
+    timeline_.append(number, gap, std::move(wave.samples), std::move(info));
     feed_ = timeline_.size();
     return;
   }
@@ -290,6 +311,7 @@ void SpeechStream::add_wave(Wave wave, std::vector<Notice>* notices) {
   };
   while (feed_ < timeline_.size() && key_of(feed_) < key) timeline_.refill(feed_++, {});
   if (feed_ < timeline_.size() && key_of(feed_) == key) {
+    if (timeline_.at(feed_).info) apply_gain(timeline_.at(feed_).info->gain, &wave.samples);
     timeline_.refill(feed_++, std::move(wave.samples));
   }
 }
@@ -312,6 +334,12 @@ void SpeechStream::end_text(std::vector<Notice>* notices) {
     notices->push_back(std::move(notice));
     text.told = true;
   }
+  const bool sounds = text.utterance->cue && !text.cancelled && lay_out_cue(number);
+  cue_.clear();
+  // A cue ends when it has sounded.
+  if (!sounds || text.told) {
+    announcer_.end(number + 1, text.heard && !text.told ? "done" : "error", cursor_, notices);
+  }
   if (pad_linked_) forget_history();
   space_changed_.notify_all();
 }
@@ -327,7 +355,10 @@ void SpeechStream::handle_error(const Error& error, std::vector<Notice>* notices
   Error told = error;
   told.text_id = number + 1;
   const bool known = std::exchange(text.told, true);
-  if (!skip_errors_) throw told;
+  if (!settings_.skip_errors) {
+    announcer_.end(number + 1, "error", cursor_, notices);
+    throw told;
+  }
   if (known || text.cancelled) return;
   Notice notice;
   notice.error = std::move(told);

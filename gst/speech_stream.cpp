@@ -1,8 +1,6 @@
 // Life cycle of a stream and its text side; speech_pull.cpp has the sound side.
 #include "speech_stream.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace indextts2 {
@@ -10,32 +8,9 @@ namespace {
 
 constexpr uint64_t kKeptSeconds = 600;  // of sound, for seeking back without speaking again
 
-// Equal for options that open the same engine.
-std::string key_of(const EngineOptions& options) {
-  std::string key = options.model_dir + '\n';
-  for (const std::string& device : options.devices) key += device + ',';
-  for (int value : {options.replicas_per_device, static_cast<int>(options.precision),
-                    options.threads, static_cast<int>(options.share_pool)}) {
-    key += '\n' + std::to_string(value);
-  }
-  return key;
-}
-
-// Such an engine speaks no more; another one may find its devices again.
-bool has_no_device(const std::shared_ptr<Engine>& engine) {
-  if (!engine) return false;
-  const std::vector<DeviceStats> devices = engine->stats().devices;
-  return std::all_of(devices.begin(), devices.end(),
-                     [](const DeviceStats& device) { return device.lost; });
-}
-
 }  // namespace
 
 SpeechStream::SpeechStream() : timeline_(kKeptSeconds * kSampleRateHz) {}
-
-double SpeechStream::now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engine,
                          const VoiceOptions& voice, const SessionOptions& session, bool preload) {
@@ -43,8 +18,8 @@ void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engi
   const bool spent = has_no_device(this->engine());
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_key_ != key_of(engine) || spent) outdated.swap(kept_engine_);
-    kept_key_ = key_of(engine);
+    if (kept_key_ != engine_key(engine) || spent) outdated.swap(kept_engine_);
+    kept_key_ = engine_key(engine);
     loaded = kept_engine_;
     engine_.reset();
   }
@@ -67,12 +42,13 @@ void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engi
   stats_ = StreamStats();
 }
 
-void SpeechStream::stop() {
+void SpeechStream::stop(std::vector<Notice>* notices) {
   std::shared_ptr<EngineLoad> load;
   std::shared_ptr<Session> session;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     started_ = false;
+    announcer_.drop_all("shutdown", cursor_, notices);
     load = std::move(load_);
     begin_load_ = nullptr;
     session = std::move(session_);
@@ -82,6 +58,8 @@ void SpeechStream::stop() {
     ++session_number_;
     script_.clear();
     timeline_.restart(0);
+    cue_.clear();
+    cue_mixer_.reset(0);
     feed_ = timeline_.size();
     first_segment_ = 0;
     texts_changed_.notify_all();
@@ -97,21 +75,16 @@ void SpeechStream::forget_engine() {
 }
 
 bool SpeechStream::waits_for_space(size_t bytes) const {
-  return max_text_bytes_ > 0 && bytes > 0 && script_.waiting_bytes() + bytes > max_text_bytes_;
+  const size_t most_bytes = settings_.max_text_bytes, most_texts = settings_.max_utterances;
+  if (most_texts > 0 && script_.size() - script_.next_end >= most_texts) return true;
+  return most_bytes > 0 && bytes > 0 && script_.waiting_bytes() + bytes > most_bytes;
 }
 
-bool SpeechStream::refuse_too_long(Utterance* utterance) const {
-  const size_t bytes = utterance->text.size();
-  if (max_text_bytes_ == 0 || bytes <= max_text_bytes_) return false;
-  utterance->error =
-      Error(ErrorCode::kTextTooLong,
-            "A text of " + std::to_string(bytes) + " bytes is above the limit max-text-bytes=" +
-                std::to_string(max_text_bytes_) + "; raise it or cut the text.");
-  utterance->text.clear();
-  return true;
-}
-
-SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait) {
+SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait, uint64_t* id,
+                                            std::vector<Notice>* notices) {
+  if (utterance.queue_mode != QueueMode::kAppend) {
+    cancel_all(utterance.queue_mode == QueueMode::kInterrupt, notices);
+  }
   {
     std::unique_lock<std::mutex> lock(mutex_);
     auto refusal = [&]() -> std::optional<Accepted> {
@@ -121,12 +94,17 @@ SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait) 
       return std::nullopt;
     };
     // The limit may be lowered meanwhile: for a text above it there would never be space.
-    while (!refusal() && !refuse_too_long(&utterance) && waits_for_space(utterance.text.size())) {
+    while (!refusal() && !refuse_too_long(settings_.max_text_bytes, &utterance) &&
+           waits_for_space(utterance.text.size())) {
       if (!may_wait) return Accepted::kFull;
+      ++blocked_;
       space_changed_.wait(lock);
+      --blocked_;
     }
     if (auto refused = refusal()) return *refused;
     script_.add(std::move(utterance));
+    *id = script_.size();
+    announcer_.queued(*id, script_.at(*id - 1).utterance, notices);
     ++stats_.texts_accepted;
     texts_changed_.notify_all();
   }
@@ -174,25 +152,17 @@ void SpeechStream::push_texts() {
   }
 }
 
-void SpeechStream::set_max_text_bytes(size_t bytes) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  max_text_bytes_ = bytes;
-  space_changed_.notify_all();
-}
-
-void SpeechStream::set_skip_errors(bool skip) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  skip_errors_ = skip;
-}
-
-void SpeechStream::set_schedule(Schedule schedule) {
+void SpeechStream::configure(const FlowSettings& settings) {
   std::shared_ptr<Session> session;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    session_options_.schedule = schedule;
-    session = session_;
+    settings_ = settings;
+    if (session_options_.schedule != settings.schedule) session = session_;
+    session_options_.schedule = settings.schedule;
+    space_changed_.notify_all();
+    texts_changed_.notify_all();
   }
-  if (session) session->set_schedule(schedule);
+  if (session) session->set_schedule(settings.schedule);
 }
 
 void SpeechStream::set_pad(bool linked, bool ended) {
@@ -206,32 +176,6 @@ void SpeechStream::set_pad_flushing(bool flushing) {
   std::lock_guard<std::mutex> lock(mutex_);
   pad_flushing_ = flushing;
   space_changed_.notify_all();
-}
-
-void SpeechStream::cancel_pad_texts() {
-  std::shared_ptr<Session> session;
-  std::vector<uint64_t> ids;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    session = session_;
-    for (size_t number = script_.first(); number < script_.size(); ++number) {
-      ScriptText& text = script_.at(number);
-      if (!text.utterance->from_pad) continue;
-      text.cancelled = true;
-      script_.release(number);
-      if (number >= script_.next_end && text.session_id != 0) ids.push_back(text.session_id);
-    }
-    // What is left of the record being played goes too, if it is the pad's.
-    size_t playing = timeline_.find(cursor_);
-    if (playing < timeline_.size() && script_.at(timeline_.at(playing).text).cancelled) {
-      timeline_.restart(cursor_);
-      feed_ = timeline_.size();
-      history_complete_ = false;
-    }
-    space_changed_.notify_all();
-    texts_changed_.notify_all();
-  }
-  for (uint64_t id : ids) session->cancel(id);
 }
 
 void SpeechStream::drain() {
@@ -273,6 +217,11 @@ StreamStats SpeechStream::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   StreamStats stats = stats_;
   stats.waiting_texts = script_.size() - script_.next_end;
+  stats.current = announcer_.current();
+  stats.loading = started_ && load_ && !engine_;
+  stats.blocked = blocked_;
+  stats.started = started_;
+  stats.ended = ended_;
   stats.waiting_bytes = script_.waiting_bytes();
   stats.engine = engine_ ? engine_ : kept_engine_;
   return stats;

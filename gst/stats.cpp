@@ -1,7 +1,29 @@
 // Counters as GstStructures.
 #include "stats.h"
 
+#include "properties.h"
+
 namespace indextts2 {
+
+GType flow_state_type() {
+  static const GEnumValue values[] = {
+      {static_cast<gint>(FlowState::kStopped), "Not in PAUSED or PLAYING", "stopped"},
+      {static_cast<gint>(FlowState::kLoading), "The model is being loaded", "loading"},
+      {static_cast<gint>(FlowState::kIdle), "There is nothing to speak", "idle"},
+      {static_cast<gint>(FlowState::kSpeaking), "Texts wait or sound", "speaking"},
+      {static_cast<gint>(FlowState::kEnded), "The stream is over", "ended"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstIndexTts2State", values);
+  return type;
+}
+
+FlowState flow_state(const StreamStats& stats) {
+  if (!stats.started) return FlowState::kStopped;
+  if (stats.ended) return FlowState::kEnded;
+  if (stats.loading) return FlowState::kLoading;
+  return stats.waiting_texts > 0 ? FlowState::kSpeaking : FlowState::kIdle;
+}
+
 namespace {
 
 struct StructureFree {
@@ -105,7 +127,10 @@ GstStructure* make_stats(const StreamStats& stream, const Settings& settings) {
       "texts-accepted", G_TYPE_UINT64, static_cast<guint64>(stream.texts_accepted), "texts-spoken",
       G_TYPE_UINT64, static_cast<guint64>(stream.texts_spoken), "texts-waiting", G_TYPE_UINT64,
       static_cast<guint64>(stream.waiting_texts), "text-bytes-waiting", G_TYPE_UINT64,
-      static_cast<guint64>(stream.waiting_bytes), nullptr));
+      static_cast<guint64>(stream.waiting_bytes), "texts-dropped", G_TYPE_UINT64,
+      static_cast<guint64>(stream.texts_dropped), "texts-cancelled", G_TYPE_UINT64,
+      static_cast<guint64>(stream.texts_cancelled), "blocked", G_TYPE_INT, stream.blocked,
+      nullptr));
   add_devices(out.get(), engine, stream);
   GValue generation = G_VALUE_INIT;
   g_value_init(&generation, GST_TYPE_STRUCTURE);

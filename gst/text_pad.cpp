@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "audio_slicer.h"
+
 namespace indextts2 {
 namespace {
 
@@ -26,41 +28,52 @@ std::string bytes_of(GstBuffer* buffer) {
 
 }  // namespace
 
-TextPad::TextPad(TextPadHost host, GstPadTemplate* pad_template) : host_(std::move(host)) {
-  pad_ = gst_pad_new_from_template(pad_template, "sink");
-  gst_object_ref_sink(pad_);
-  gst_pad_set_element_private(pad_, this);
-  gst_pad_set_chain_function(pad_, GST_DEBUG_FUNCPTR(on_chain));
-  gst_pad_set_event_function(pad_, GST_DEBUG_FUNCPTR(on_event));
-  gst_pad_set_query_function(pad_, GST_DEBUG_FUNCPTR(on_query));
-  gst_pad_set_activatemode_function(pad_, GST_DEBUG_FUNCPTR(on_activate));
+GstPad* TextPad::create(TextPadHost host, GstPadTemplate* pad_template) {
+  GstPad* const pad = gst_pad_new_from_template(pad_template, "sink");
+  gst_object_ref_sink(pad);
+  auto* const self = new TextPad(std::move(host), pad);
+  gst_pad_set_element_private(pad, self);
+  g_object_weak_ref(
+      G_OBJECT(pad), [](gpointer data, GObject*) { delete static_cast<TextPad*>(data); }, self);
+  gst_pad_set_chain_function(pad, GST_DEBUG_FUNCPTR(on_chain));
+  gst_pad_set_event_function(pad, GST_DEBUG_FUNCPTR(on_event));
+  gst_pad_set_query_function(pad, GST_DEBUG_FUNCPTR(on_query));
+  gst_pad_set_activatemode_function(pad, GST_DEBUG_FUNCPTR(on_activate));
   // No link across the element: the defaults would send upstream's events and queries through.
   gst_pad_set_iterate_internal_links_function(
-      pad_, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
-  g_signal_connect(pad_, "linked", G_CALLBACK(on_linked), this);
-  g_signal_connect(pad_, "unlinked", G_CALLBACK(on_unlinked), this);
+      pad, [](GstPad*, GstObject*) -> GstIterator* { return nullptr; });
+  g_signal_connect(pad, "linked", G_CALLBACK(on_link_changed), self);
+  g_signal_connect(pad, "unlinked", G_CALLBACK(on_link_changed), self);
+  return pad;
 }
 
-TextPad::~TextPad() {
-  g_signal_handlers_disconnect_by_data(pad_, this);
-  gst_pad_set_element_private(pad_, nullptr);
-  gst_object_unref(pad_);
+// Links come and go on other threads than texts, and their signals may come late: what counts is
+// the state at this moment. `ended`: not given: as it was.
+void TextPad::tell_state(std::optional<bool> ended) {
+  std::lock_guard<std::mutex> lock(link_mutex_);
+  const bool is_linked = linked();
+  if (ended) ended_ = *ended;
+  if (!is_linked) ended_ = false;
+  host_.flow().set_pad(is_linked, ended_);
 }
 
-void TextPad::on_linked(GstPad*, GstPad*, TextPad* self) {
-  self->host_.stream->set_pad(/*linked=*/true, /*ended=*/false);
-}
-
-void TextPad::on_unlinked(GstPad*, GstPad*, TextPad* self) {
-  self->host_.stream->set_pad(/*linked=*/false, /*ended=*/false);
+void TextPad::on_link_changed(GstPad* pad, GstPad*, TextPad* self) {
+  GstObject* const parent = gst_pad_get_parent(pad);  // keeps the host
+  if (!parent) return;
+  self->tell_state(std::nullopt);
+  gst_object_unref(parent);
 }
 
 gboolean TextPad::on_activate(GstPad* pad, GstObject*, GstPadMode mode, gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   TextPad* self = text_pad_of(pad);
   // Deactivation waits for a chain that may be waiting for space.
-  self->host_.stream->set_pad_flushing(!active);
-  if (active) self->reset();
+  self->host_.flow().set_pad_flushing(!active);
+  if (active) return TRUE;
+  // Here nobody else is in chain(); at activation upstream may be so already.
+  GST_PAD_STREAM_LOCK(pad);
+  self->reset();
+  GST_PAD_STREAM_UNLOCK(pad);
   return TRUE;
 }
 
@@ -68,6 +81,9 @@ void TextPad::reset() {
   cutter_.clear();
   is_markup_ = false;
   has_times_ = true;
+  speaker_.clear();
+  language_.clear();
+  gst_segment_init(&segment_, GST_FORMAT_TIME);
   warned_of_tags_ = false;
 }
 
@@ -78,14 +94,44 @@ GstFlowReturn TextPad::on_chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
 }
 
 GstFlowReturn TextPad::take_buffer(GstBuffer* buffer) {
+  const Settings settings = host_.settings();
+  const bool has_time = has_times_ && GST_BUFFER_PTS_IS_VALID(buffer);
+  if (settings.timing == Timing::kCue && !has_time) {
+    constexpr char kWords[] =
+        "With timing=cue each text buffer needs a timestamp in a segment in "
+        "time; use timing=asap.";
+    if (settings.on_error == OnError::kSkip) {
+      host_.reporter->warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT}, kWords);
+      return GST_FLOW_OK;
+    }
+    host_.reporter->error({GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT}, kWords);
+    return GST_FLOW_ERROR;
+  }
   std::vector<std::string> texts;
-  cutter_.push(bytes_of(buffer), has_times_ && GST_BUFFER_PTS_IS_VALID(buffer),
-               host_.settings().max_text_bytes, &texts);
-  return submit(std::move(texts));
+  cutter_.push(bytes_of(buffer), has_time, settings.max_text_bytes, &texts);
+  return submit(std::move(texts), has_time ? cue_of(buffer, settings) : std::nullopt);
+}
+
+// The time that the buffer asks for; none when it is to be spoken as soon as
+// possible.
+std::optional<Cue> TextPad::cue_of(GstBuffer* buffer, const Settings& settings) const {
+  if (settings.timing == Timing::kAsap) return std::nullopt;
+  if (settings.timing == Timing::kAuto && host_.is_live()) return std::nullopt;
+  guint64 running;
+  // A text that begins before its segment begins with it.
+  if (gst_segment_to_running_time_full(&segment_, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer),
+                                       &running) <= 0) {
+    running = 0;
+  }
+  Cue cue;
+  cue.start = sample_at(running);
+  if (GST_BUFFER_DURATION_IS_VALID(buffer)) cue.length = samples_in(GST_BUFFER_DURATION(buffer));
+  cue.overflow = settings.overflow;
+  return cue;
 }
 
 // Waits for space for each text.
-GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
+GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optional<Cue>& cue) {
   for (std::string& text : texts) {
     bool unknown_tag = false;
     if (is_markup_) text = strip_markup(text, &unknown_tag);
@@ -94,15 +140,25 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts) {
                               "The text has tags that Pango markup does not know; all such tags "
                               "are left out.");
     }
-    switch (host_.stream->accept(make_utterance(host_.settings(), std::move(text), true),
-                                 /*may_wait=*/true)) {
-      case SpeechStream::Accepted::kYes:
+    uint64_t id = 0;
+    std::vector<Notice> notices;
+    Settings settings = host_.settings();
+    if (settings.voices.count(speaker_) > 0) settings.voice = speaker_;
+    if (!language_.empty()) settings.language = language_;
+    Utterance utterance = make_utterance(settings, std::move(text), /*from_pad=*/true);
+    utterance.cue = cue;
+    if (cue && host_.is_live()) utterance.not_before = cue->start;
+    const SpeechFlow::Accepted accepted =
+        host_.flow().accept(std::move(utterance), /*may_wait=*/true, &id, &notices);
+    host_.post(notices);
+    switch (accepted) {
+      case SpeechFlow::Accepted::kYes:
         break;
-      case SpeechStream::Accepted::kEnded:
+      case SpeechFlow::Accepted::kEnded:
         return GST_FLOW_EOS;
-      case SpeechStream::Accepted::kFull:
-      case SpeechStream::Accepted::kFlushing:
-      case SpeechStream::Accepted::kNotStarted:
+      case SpeechFlow::Accepted::kFull:
+      case SpeechFlow::Accepted::kFlushing:
+      case SpeechFlow::Accepted::kNotStarted:
         return GST_FLOW_FLUSHING;
     }
   }
@@ -125,14 +181,29 @@ gboolean TextPad::take_segment(GstEvent* event) {
     return FALSE;
   }
   has_times_ = segment->format == GST_FORMAT_TIME;
+  segment_ = *segment;
   return TRUE;
+}
+
+// Of textaccumulate and the transcribers.
+void TextPad::take_transcriber_event(const GstStructure* fields) {
+  if (!fields) return;
+  const bool speaker = gst_structure_has_name(fields, "rstranscribe/speaker-change");
+  if (!speaker && !gst_structure_has_name(fields, "rstranscribe/final-transcript")) return;
+  // Either ends the line that has come so far; it belongs to the speaker before.
+  std::vector<std::string> texts;
+  cutter_.finish(&texts);
+  submit(std::move(texts), std::nullopt);
+  if (!speaker) return;
+  const char* const name = gst_structure_get_string(fields, "speaker");
+  speaker_ = name ? name : "";
 }
 
 gboolean TextPad::take_event(GstEvent* event) {
   std::unique_ptr<GstEvent, EventUnref> owned(event);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_STREAM_START:
-      host_.stream->set_pad(linked(), /*ended=*/false);
+      tell_state(/*ended=*/false);
       return TRUE;
     case GST_EVENT_CAPS: {
       GstCaps* caps = nullptr;
@@ -146,21 +217,34 @@ gboolean TextPad::take_event(GstEvent* event) {
     case GST_EVENT_EOS: {
       std::vector<std::string> texts;
       cutter_.finish(&texts);
-      submit(std::move(texts));
-      host_.stream->set_pad(linked(), /*ended=*/true);
+      submit(std::move(texts), std::nullopt);
+      tell_state(/*ended=*/true);
       return TRUE;
     }
     case GST_EVENT_FLUSH_START: {
-      host_.stream->set_pad_flushing(true);
+      host_.flow().set_pad_flushing(true);
       const gboolean flushed = host_.flush(owned.release());
-      host_.stream->cancel_pad_texts();
+      std::vector<Notice> notices;
+      host_.flow().cancel_pad_texts(&notices);
+      host_.post(notices);
       return flushed;
     }
     case GST_EVENT_FLUSH_STOP:
       cutter_.clear();
-      host_.stream->set_pad_flushing(false);
-      host_.stream->set_pad(linked(), /*ended=*/false);
+      host_.flow().set_pad_flushing(false);
+      tell_state(/*ended=*/false);
       return host_.flush(owned.release());
+    case GST_EVENT_TAG: {
+      GstTagList* tags = nullptr;
+      gchar* code = nullptr;
+      gst_event_parse_tag(event, &tags);
+      if (gst_tag_list_get_string(tags, GST_TAG_LANGUAGE_CODE, &code)) language_ = code;
+      g_free(code);
+      return TRUE;
+    }
+    case GST_EVENT_CUSTOM_DOWNSTREAM:
+      take_transcriber_event(gst_event_get_structure(event));
+      return TRUE;
     default:
       if (GST_EVENT_IS_SERIALIZED(event)) return TRUE;
       return host_.forward(owned.release());

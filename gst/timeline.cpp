@@ -2,6 +2,8 @@
 #include "timeline.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 namespace indextts2 {
 
@@ -21,12 +23,13 @@ size_t Timeline::find(uint64_t position) const {
   return first_ + static_cast<size_t>(after - records_.begin());
 }
 
-void Timeline::append(size_t text, int segment, uint64_t gap, std::vector<float> samples) {
+void Timeline::append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info) {
   Record added;
   added.text = text;
-  added.segment = segment;
+  added.segment = info ? info->index : std::numeric_limits<int>::max();
+  added.info = std::move(info);
   added.start = end_;
-  added.gap = fresh_ ? 0 : gap;
+  added.gap = gap;
   added.count = samples.size();
   added.samples = std::make_shared<const std::vector<float>>(std::move(samples));
   fresh_ = false;
@@ -63,12 +66,14 @@ bool Timeline::read(uint64_t position, uint64_t limit, Chunk* chunk) const {
   chunk->first_sample = position;
   if (inside < found.gap) {
     chunk->samples.reset();
+    chunk->info.reset();
     chunk->offset = 0;
     chunk->count = static_cast<size_t>(std::min(limit, found.gap - inside));
     return true;
   }
   if (!found.samples) return false;
   chunk->samples = found.samples;
+  chunk->info = found.info;
   chunk->offset = static_cast<size_t>(inside - found.gap);
   chunk->count = static_cast<size_t>(std::min(limit, found.count - chunk->offset));
   return true;

@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include "segment_info.h"
+
 namespace indextts2 {
 
 using Samples = std::shared_ptr<const std::vector<float>>;
@@ -18,6 +20,9 @@ struct Chunk {
   size_t count = 0;
   Samples samples;    // null: silence
   size_t offset = 0;  // of the piece in *samples
+  SharedInfo info;    // of the segment that `samples` are; null: silence
+  float gain = 1.0f,
+        gain_step = 0.0f;  // of the first sample, and from each to the next
 };
 
 // One segment in the stream: `gap` silent samples, then `count` spoken ones.
@@ -28,6 +33,7 @@ struct Record {
   uint64_t gap = 0;
   uint64_t count = 0;
   Samples samples;  // null: not kept
+  SharedInfo info;
   uint64_t end() const { return start + gap + count; }
 };
 
@@ -39,6 +45,7 @@ class Timeline {
 
   // Forgets all; the stream goes on at sample `start`, with no gap before the next record.
   void restart(uint64_t start);
+  bool fresh() const { return fresh_; }  // nothing came before the next record
   uint64_t end() const { return end_; }
   size_t first() const { return first_; }
   size_t size() const { return first_ + records_.size(); }
@@ -46,8 +53,8 @@ class Timeline {
   // The record that covers `position`; size() when there is none.
   size_t find(uint64_t position) const;
 
-  // Appends the sound of a segment. The first record has no gap.
-  void append(size_t text, int segment, uint64_t gap, std::vector<float> samples);
+  // Appends the sound of a segment, or with `info` null the rest of a cut one.
+  void append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info);
   // Gives record `index` its sound again; other lengths are cut or filled with silence.
   void refill(size_t index, std::vector<float> samples);
 
@@ -66,7 +73,7 @@ class Timeline {
   std::deque<Record> records_;
   size_t first_ = 0;  // number of records_.front()
   uint64_t end_ = 0;
-  bool fresh_ = true;          // nothing came before the next record
+  bool fresh_ = true;
   std::deque<size_t> filled_;  // records with sound, in the order in which they got it
   uint64_t filled_samples_ = 0;
 };

@@ -9,9 +9,11 @@ setup_log="$project_root/build-setup.log"
 debian_packages=(
   g++ meson ninja-build pkg-config python3 python3-venv xz-utils
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
-  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-alsa gstreamer1.0-pulseaudio
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-x
+  gstreamer1.0-alsa gstreamer1.0-pulseaudio
+  libsoundtouch-dev libebur128-dev
   libsentencepiece-dev libfst-dev libutf8proc-dev libsoxr-dev libsndfile1-dev libyaml-cpp-dev nlohmann-json3-dev
-  libgtest-dev
+  libgtest-dev python3-gi gir1.2-gstreamer-1.0 icecast2
 )
 # CPU parts only: LibTorch's own libraries need no more of NVIDIA's than these two (docs/models.md, "CUDA").
 python_packages=(torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)

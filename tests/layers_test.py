@@ -17,7 +17,8 @@ dlfcn.h fcntl.h unistd.h sys/mman.h sys/stat.h sys/types.h sched.h pthread.h mal
 # Folder or file (longest match wins) -> what it may include, as prefixes; a full name is its own prefix.
 ATEN_CORE = ["ATen/core/", "c10/"]
 RULES = {
-    "gst": ["indextts2/engine.h", "core/error.h", "gst/", "glib", "gobject/", "gio/", "gst:"],
+    "gst": ["indextts2/engine.h", "core/error.h", "gst/", "glib", "gobject/", "gio/", "gst:",
+            "soundtouch/", "ebur128.h"],
     "engine/core": ["core/"],
     "engine/include/indextts2": ["core/error.h"],
     "engine/engine.cpp": ["core/", "text/", "audio/", "weights/", "ops/", "modules/", "stages/", "pool/", "session",

@@ -1,9 +1,14 @@
 // Reading ahead: one segment at a time, bounded by the window.
 #include "session/text_worker.h"
 
+#include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <utility>
+#include <vector>
+
+#include "core/clock.h"
 
 namespace indextts2 {
 
@@ -106,54 +111,95 @@ void TextWorker::run() {
     try {
       read_one();
     } catch (...) {
-      failed(std::current_exception(), num_read_ == 0 ? -1 : num_read_);
+      failed(std::current_exception(), text_->num_read == 0 ? -1 : text_->num_read);
     }
   }
-  reader_ = nullptr;
   text_ = nullptr;
+  std::deque<std::shared_ptr<Text>> unread;  // goes without the lock, on this thread
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  unread.swap(state_->unread);
+}
+
+// Under the mutex. The text to read on; null: none, or enough of it and of those before it is
+// found.
+std::shared_ptr<Text> TextWorker::to_read(double now) const {
+  if (!state_->by_priority) {
+    const bool room = !state_->unread.empty() && state_->num_found < state_->window;
+    return room ? state_->unread.front() : nullptr;
+  }
+  int found = 0;
+  for (const auto& text : state_->ordered(now)) {
+    found += static_cast<int>(text->found.size());
+    if (found >= state_->window) return nullptr;
+    if (!text->read()) return text;
+  }
+  return nullptr;
+}
+
+// Under the mutex. There are texts that the worker is through with.
+bool TextWorker::has_read() const {
+  const auto& unread = state_->unread;
+  if (!state_->by_priority) return !unread.empty() && unread.front()->read();
+  return std::any_of(unread.begin(), unread.end(), [](const auto& text) { return text->read(); });
+}
+
+// An idle session holds no voice and no text: what the worker is through with goes without the
+// lock.
+void TextWorker::forget_read(std::unique_lock<std::mutex>* lock) {
+  auto& unread = state_->unread;
+  std::vector<std::shared_ptr<Text>> read;
+  if (state_->by_priority) {
+    const auto first = std::stable_partition(unread.begin(), unread.end(),
+                                             [](const auto& text) { return !text->read(); });
+    std::move(first, unread.end(), std::back_inserter(read));
+    unread.erase(first, unread.end());
+  } else {
+    while (!unread.empty() && unread.front()->read()) {
+      read.push_back(std::move(unread.front()));
+      unread.pop_front();
+    }
+  }
+  lock->unlock();
+  for (const auto& text : read) text->reader = nullptr;
+  read.clear();
+  text_ = nullptr;
+  lock->lock();
 }
 
 // Sets text_ to the text to read on; false: the session is gone.
 bool TextWorker::wait_for_work() {
   std::unique_lock<std::mutex> lock(state_->mutex);
-  auto& unread = state_->unread;
   for (;;) {
-    while (!unread.empty() && unread.front()->read()) unread.pop_front();
     if (state_->closed) return false;
-    if (text_ && (unread.empty() || unread.front() != text_)) {
-      // Through with it: an idle session holds no voice and no text. Freed without the lock.
-      lock.unlock();
-      reader_ = nullptr;
-      text_ = nullptr;
-      lock.lock();
+    if (has_read()) {
+      forget_read(&lock);
       continue;
     }
-    if (!unread.empty() && state_->num_found < state_->window) {
-      text_ = unread.front();
+    const double now = now_seconds();
+    if (auto text = to_read(now)) {
+      text_ = std::move(text);
       return true;
     }
-    state_->reading.wait(lock, [&] {
-      return state_->closed ||
-             (!unread.empty() && (unread.front()->read() || state_->num_found < state_->window));
+    state_->wait_until_due(&state_->reading, &lock, now, [&] {
+      return state_->closed || has_read() || to_read(now_seconds()) != nullptr;
     });
   }
 }
 
 void TextWorker::read_one() {
   const StopToken stop = text_->stop.token();
-  if (!reader_) {
-    num_read_ = 0;
+  if (!text_->reader) {
     if (text_->voice_options && !load_voice()) return;
     if (!text_->voice) {
       throw Error(ErrorCode::kSettings, "session: the text was pushed without a voice");
     }
-    reader_ = backend_->open_reader(std::move(text_->bytes), *text_->options);
+    text_->reader = backend_->open_reader(std::move(text_->bytes), *text_->options);
   }
   Segment segment;
   do {
     stop.check();
-    if (!reader_->next(&segment, stop)) return found(std::nullopt);
-    ++num_read_;
+    if (!text_->reader->next(&segment, stop)) return found(std::nullopt);
+    ++text_->num_read;
   } while (segment.index < text_->options->first_segment);
   found(std::move(segment));
 }

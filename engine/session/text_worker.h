@@ -32,6 +32,9 @@ class TextWorker : public Mortal {
  private:
   void run();
   bool wait_for_work();
+  std::shared_ptr<Text> to_read(double now) const;
+  bool has_read() const;
+  void forget_read(std::unique_lock<std::mutex>* lock);
   void read_one();
   bool load_voice();
   void found(std::optional<Found> item);
@@ -41,10 +44,8 @@ class TextWorker : public Mortal {
   const std::shared_ptr<const SessionBackend> backend_;
   const std::shared_ptr<CallbackGate> gate_;
   // The thread's own.
-  std::shared_ptr<Text> text_;             // that is being read
-  std::unique_ptr<SegmentReader> reader_;  // of text_
-  int num_read_ = 0;                       // segments of text_ so far
-  std::thread thread_;                     // guarded by SessionState::mutex
+  std::shared_ptr<Text> text_;  // that is being read
+  std::thread thread_;          // guarded by SessionState::mutex
 };
 
 }  // namespace indextts2

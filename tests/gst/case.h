@@ -6,9 +6,17 @@
 #include <gst/check/gstharness.h>
 
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 namespace player {
+
+// Freed memory is kept for a while then: figures of the process mean nothing.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kAddressSanitizer = true;
+#else
+inline constexpr bool kAddressSanitizer = false;
+#endif
 
 struct Case {
   TFun function;
@@ -23,6 +31,11 @@ inline std::vector<Case>& cases() {
 inline bool add_case(TFun function, const char* name) {
   cases().push_back({function, name});
   return true;
+}
+
+// fail_unless_equals_string keeps pointers into temporaries.
+inline void check_text(const std::string& got, const std::string& wanted) {
+  fail_unless(got == wanted, "\"%s\" instead of \"%s\"", got.c_str(), wanted.c_str());
 }
 
 inline void check_near(const std::vector<int>& got, const std::vector<int>& wanted) {

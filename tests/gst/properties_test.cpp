@@ -45,9 +45,25 @@ CASE(names_and_defaults) {
                                                      {"share-pool", "true"},
                                                      {"preload", "true"},
                                                      {"priority", "0"},
+                                                     {"use-markup", "false"},
                                                      {"text", "NULL"},
                                                      {"location", "NULL"},
                                                      {"uri", "NULL"},
+                                                     {"max-utterances", "256"},
+                                                     {"timing", "auto"},
+                                                     {"language", "NULL"},
+                                                     {"overflow", "shift"},
+                                                     {"loudness-target", "0"},
+                                                     {"max-true-peak", "-1"},
+                                                     {"queue-mode", "append"},
+                                                     {"is-live", "false"},
+                                                     {"keep-alive", "false"},
+                                                     {"idle-mode", "auto"},
+                                                     {"latency", "0"},
+                                                     {"lead-time", "0"},
+                                                     {"max-lateness", "-1"},
+                                                     {"fade-out", "10000000"},
+                                                     {"post-messages", "true"},
                                                      {"voice", "NULL"},
                                                      {"max-prompt-duration", "15000000000"},
                                                      {"emotion-audio", "NULL"},
@@ -73,6 +89,9 @@ CASE(names_and_defaults) {
                                                      {"buffer-duration", "20000000"},
                                                      {"max-text-bytes", "1048576"},
                                                      {"on-error", "fail"},
+                                                     {"state", "stopped"},
+                                                     {"queued", "0"},
+                                                     {"current-utterance", "0"},
                                                      {"available-devices", ""}};
   GstElement* element = gst_element_factory_make("indextts2src", nullptr);
   for (const auto& [name, value] : wanted) {
@@ -89,8 +108,8 @@ CASE(names_and_defaults) {
     fail_if(specs[i]->flags & GST_PARAM_CONTROLLABLE);
   }
   g_free(specs);
-  fail_unless_equals_int(static_cast<int>(ours.size()), static_cast<int>(wanted.size()) + 1);
-  fail_unless(ours.count("stats") == 1);
+  fail_unless_equals_int(static_cast<int>(ours.size()), static_cast<int>(wanted.size()) + 2);
+  fail_unless(ours.count("stats") == 1 && ours.count("voices") == 1);
   gst_object_unref(element);
 }
 
@@ -241,6 +260,7 @@ CASE(trap_09_consistent_snapshots) {
   Player p({{"model-path", "tone:any_voice=1,segment_ms=1"},
             {"devices", "cpu:2"},
             {"text", "Begin."},
+            {"max-utterances", "0"},
             {"segment-gap", "0"}});
   p.go_to(GST_STATE_PLAYING, 0);
   std::atomic<bool> stop{false};

@@ -268,4 +268,22 @@ CASE(latency_has_no_maximum) {
   fail_unless_equals_uint64(max, GST_CLOCK_TIME_NONE);
 }
 
+// In PAUSED the streaming thread waits in the sink for PLAYING, which cannot come while somebody
+// seeks: a seek without flush is refused instead of waiting for ever, and nothing is lost.
+CASE(seek_without_flush_in_paused_is_refused) {
+  const Properties properties = {
+      {"model-path", "tone:"}, {"text", std::string(100, 'a') + "."}, {"seed", "1"}};
+  Player undisturbed(properties);
+  fail_unless(undisturbed.play());
+  Player p(properties);
+  fail_unless(p.go_to(GST_STATE_PAUSED));
+  fail_if(p.seek(0, GST_SEEK_FLAG_NONE, GST_SECOND));
+  fail_unless(p.play());
+  fail_unless(p.floats() == undisturbed.floats());
+  Player stopped(properties);
+  fail_unless(stopped.go_to(GST_STATE_PAUSED));
+  fail_if(stopped.seek(0, GST_SEEK_FLAG_NONE, GST_SECOND));
+  fail_unless(stopped.go_to(GST_STATE_READY));
+}
+
 RUN_CASES("seek")

@@ -19,7 +19,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 4;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 5;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
@@ -121,6 +121,7 @@ struct SpeakOptions {
   int first_segment = 0;                       // segments before it are skipped; indices and seeds stay
   std::string glossary_path;                   // YAML file of terms; empty: glossary.yaml of the model folder, if any
   int priority = 0;                            // higher goes before, over all sessions of the process
+  double not_before = 0;                       // with by_priority: seconds of std::chrono::steady_clock; no sound before then
 };
 
 // The sound of one segment.
@@ -140,12 +141,16 @@ struct Wave {
 enum class Next {
   kWave,         // *wave is the next segment in text order
   kTextEnd,      // the text wave->text_id is over; once per pushed text, also an empty, failed or cancelled one
-  kIdle,         // all that was pushed is delivered (only when not asked to wait)
+  kIdle,         // all that was pushed is delivered, or its time has not come (only when not asked to wait)
   kEnd,          // after finish(): nothing more will come
   kInterrupted,  // interrupt() is in force; nothing is lost
 };
 
 struct SessionOptions {
+  // Texts are delivered by SpeakOptions::priority, equal ones as they were pushed, each once its not_before has come. A
+  // higher one interrupts at a segment, and the other goes on at its next segment. To go on at one that was delivered
+  // already: cancel the text and push it again with its seed and that segment as first_segment. false: as they were pushed.
+  bool by_priority = false;
   int window = 0;                              // segments in flight or waiting; 0: 4 * replicas * max_batch + 2
   Schedule schedule = Schedule::kRoundRobin;
 };
