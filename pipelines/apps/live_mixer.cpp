@@ -1,9 +1,12 @@
 // Announcements over a live programme that is turned down for them.
 //
-// needs: the plugin in GST_PLUGIN_PATH, a sound output (or LIVE_MIXER_SINK="wavenc ! filesink
-// location=x.wav") does:  mixes a live tone with indextts2src; ducks the tone with an interpolation
-// control source on the mixer pad hear:  a tone, which goes down half a second before each
-// announcement and comes back after it usage: live_mixer [TEXT...]
+// needs: the plugin in GST_PLUGIN_PATH, a sound output (or a LIVE_MIXER_SINK, as in a launch line)
+//
+// does: mixes a live tone with indextts2src; ducks the tone by a control source on the mixer pad
+//
+// hear: a tone, which goes down half a second before each announcement and comes back after it
+//
+// usage: live_mixer [TEXT...]
 #include <gst/controller/controller.h>
 #include <gst/gst.h>
 
