@@ -40,8 +40,9 @@ class Others {
     while (finished_ < arguments_.beside) {
       if (over_)
         throw Error(ErrorCode::kSettings,
-                    "--beside: the other segments ended without a sound; "
-                    "give --text two sentences or more");
+                    "--beside: the other segments ended without a sound; give --text two sentences "
+                    "or more. " +
+                        failure_);
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   }
@@ -58,14 +59,14 @@ class Others {
         if (next != Next::kTextEnd) continue;
         --waiting;
         if (++silent > 4 * arguments_.beside) over_ = true;
-      } catch (const Error&) {
-        // The end of its text follows.
+      } catch (const Error& error) {
+        failure_ = error.what();  // the end of its text follows
       }
     }
   }
   void push() {
     SpeakOptions speak = arguments_.speak;
-    speak.first_segment_tokens = 4;
+    speak.first_segment_tokens = 1000;  // sentences are not joined
     speak.first_segment = 1;
     if (!arguments_.codes.empty())
       speak.generation.max_mel_tokens = arguments_.codes[pushed_++ % arguments_.codes.size()];
@@ -78,6 +79,7 @@ class Others {
   std::atomic<bool> over_{false};
   std::atomic<int> finished_{0};
   size_t pushed_ = 0;
+  std::string failure_;  // the last one; to be read once over_
   std::thread thread_;
 };
 
