@@ -3,7 +3,6 @@
 //
 // usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
 #include <cuda_runtime_api.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +13,7 @@
 
 #include "cuda/decode_batch.h"
 #include "device_timer.h"
+#include "process_time.h"
 #include "support/random_gpt.h"
 #include "unit/cuda/cuda_torch.h"
 
@@ -39,13 +39,6 @@ struct Figures {
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double processor_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return t.tv_sec + 1e-6 * t.tv_usec; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 DecodeJob job(const UnifiedVoice& model, const at::Tensor& rows, int number, int codes) {
@@ -80,7 +73,7 @@ struct Bench {
     Figures step, cores, admission;
     for (int repeat = -kWarmUps; repeat < arguments.repeat; ++repeat) {
       admit(segments, arguments.codes, repeat < 0 ? nullptr : &admission);
-      const double begin = now(), used = processor_seconds();
+      const double begin = now(), used = process_seconds();
       const auto running = [&] {
         for (int slot = 0; slot < segments; ++slot) {
           if (!batch.finished(slot)) return true;
@@ -90,7 +83,7 @@ struct Bench {
       while (running()) batch.step();
       const double seconds = now() - begin;
       size_t codes = 0;
-      const double busy = processor_seconds() - used;
+      const double busy = process_seconds() - used;
       for (int slot = 0; slot < segments; ++slot) codes += batch.release(slot).codes.size();
       if (codes != static_cast<size_t>(segments) * arguments.codes) {
         std::printf("  a segment ended early: %zu codes\n", codes);

@@ -6,7 +6,6 @@
 // included, and the time from a freed slot to the next job while jobs wait (percentiles). With
 // work_ms 0 a segment takes no time, and the replicas fight for the processors; with work_ms 10 a
 // replica sleeps that long for each, as one does that waits for its GPU.
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,20 +18,12 @@
 
 #include "core/clock.h"
 #include "pool/replica_pool.h"
+#include "process_time.h"
 
 namespace indextts2 {
 namespace {
 
 using NoJob = Job<int, int>;
-
-double process_cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // Gaps of all replicas. Thread-safety: safe.
 class Gaps {
@@ -121,9 +112,9 @@ void bench(int replicas, Dispatch dispatch, int segments, int work_ms) {
     }
     const auto pool = ReplicaPool<IdleReplica, NoJob>::open(std::move(plans));
     Submitter(4 * replicas + 2, segments / 10).run(*pool, dispatch);
-    const double before = process_cpu_seconds();
+    const double before = process_seconds();
     Submitter(4 * replicas + 2, segments).run(*pool, dispatch);
-    cpu = process_cpu_seconds() - before;
+    cpu = process_seconds() - before;
   }
   // The replicas end on their own threads; their gaps come with them.
   std::this_thread::sleep_for(std::chrono::milliseconds(300));

@@ -1,7 +1,5 @@
 // Speaks a text and prints what it cost: loading, voice, first sound, real-time factor, processor
 // time, GPU memory, seconds per stage and device. Options: kBenchUsage in bench_arguments.cpp.
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <string>
 
@@ -10,18 +8,10 @@
 #include "bench_first.h"
 #include "core/clock.h"
 #include "gpu_memory.h"
+#include "process_time.h"
 
 namespace indextts2 {
 namespace {
-
-double host_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // A model that ends a segment by itself would be timed on other lengths than asked for.
 void check_length(const BenchArguments& arguments, const Wave& wave) {
@@ -37,7 +27,7 @@ BenchRun speak(Engine& engine, const std::shared_ptr<const Voice>& voice,
   SessionOptions options;
   if (arguments.segments > 1) options.window = arguments.flight;
   const std::unique_ptr<Session> session = engine.open_session(options);
-  const double start = now_seconds(), host = host_seconds();
+  const double start = now_seconds(), host = process_seconds();
   BenchRun run;
   for (int i = 0; i < arguments.segments; ++i) {
     SpeakOptions speak = arguments.speak;
@@ -54,7 +44,7 @@ BenchRun speak(Engine& engine, const std::shared_ptr<const Voice>& voice,
     run.audio_seconds += static_cast<double>(wave.samples.size()) / kSampleRateHz;
   }
   run.wall_seconds = now_seconds() - start;
-  run.host_seconds = host_seconds() - host;
+  run.host_seconds = process_seconds() - host;
   return run;
 }
 

@@ -1,14 +1,13 @@
 // Runs of bench_scaling.
 #include "scaling_runs.h"
 
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 
 #include "core/clock.h"
+#include "process_time.h"
 
 namespace indextts2 {
 namespace {
@@ -47,15 +46,6 @@ bool parse_scaling_arguments(int argc, char** argv, ScalingArguments* arguments)
     return false;
   }
   return true;
-}
-
-double process_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 int Places::count() const {

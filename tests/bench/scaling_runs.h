@@ -54,7 +54,4 @@ struct ScalingRun {
 ScalingRun run_workload(Engine& engine, const std::shared_ptr<const Voice>& voice,
                         const Workload& work, int window);
 
-// Processor time that this process has used so far.
-double process_seconds();
-
 }  // namespace indextts2

@@ -2,8 +2,7 @@
 //
 // Note [Blocks of K]: a block is 64 bytes of K of a weight's row: 32 numbers of two bytes or 16 of
 // four. Lane (g, t) = (lane / 4, lane % 4) holds 16 bytes from t * 16 on of the weights' rows g and
-// g
-// + 8 and of the activations' row g, which is what two mma steps take, if both sides agree to
+// g + 8 and of the activations' row g, which is what two mma steps take, if both sides agree to
 // number K in this order. So weights are loaded 16 bytes at a time from [out][in] as it is.
 #pragma once
 
@@ -13,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cuda/kernels/element_values.cuh"
+
 namespace indextts2 {
 
 inline constexpr int kBlockBytes = 64;
@@ -20,21 +21,6 @@ inline constexpr int kBlockBytes = 64;
 __device__ __forceinline__ float to_float(float value) { return value; }
 __device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
 __device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
-
-template <typename T>
-__device__ __forceinline__ T from_float(float value);
-template <>
-__device__ __forceinline__ float from_float<float>(float value) {
-  return value;
-}
-template <>
-__device__ __forceinline__ __half from_float<__half>(float value) {
-  return __float2half_rn(value);
-}
-template <>
-__device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float value) {
-  return __float2bfloat16_rn(value);
-}
 
 // Four neighbours, 4 * sizeof(T) aligned.
 template <typename T>
