@@ -55,13 +55,6 @@ class FlowTurns::Turn {
   bool taken_ = false;
 };
 
-bool FlowTurns::is_pushing() const {
-  GST_OBJECT_LOCK(pad_);
-  const bool pushing = GST_PAD_MODE(pad_) == GST_PAD_MODE_PUSH;
-  GST_OBJECT_UNLOCK(pad_);
-  return pushing;
-}
-
 bool FlowTurns::is_flushing() const {
   GST_OBJECT_LOCK(pad_);
   const bool flushing = GST_PAD_IS_FLUSHING(pad_);
@@ -120,7 +113,7 @@ gboolean FlowTurns::seek(bool flush, bool may_be_kept, const Base& base) {
     {
       const Turn turn(this);
       if (!turn.taken()) return FALSE;
-      if (!is_pushing()) return may_be_kept ? base() : FALSE;
+      if (!active_) return may_be_kept ? base() : FALSE;
       if (flush) return base();
       // Again at each look: another one's flush may have set the stream going.
       was_running = pause_task() || was_running;
@@ -146,9 +139,12 @@ gboolean FlowTurns::seek(bool flush, bool may_be_kept, const Base& base) {
   }
 }
 
-gboolean FlowTurns::activate(const Base& base) {
+gboolean FlowTurns::activate(bool active, const Base& base) {
   const Turn turn(this);
-  return base();
+  active_ = false;
+  const gboolean done = base();
+  active_ = active && done;
+  return done;
 }
 
 }  // namespace indextts2

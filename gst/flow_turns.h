@@ -3,6 +3,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -42,11 +43,10 @@ class FlowTurns {
   // keeps it until then.
   gboolean seek(bool flush, bool may_be_kept, const Base& base);
   // (De)activation of the source pad: is done even when the turn does not come.
-  gboolean activate(const Base& base);
+  gboolean activate(bool active, const Base& base);
 
  private:
   class Turn;
-  bool is_pushing() const;  // the pad is active
   bool is_flushing() const;
   bool is_playing() const;
   bool try_stream_lock();
@@ -55,10 +55,13 @@ class FlowTurns {
 
   GstPad* const pad_;  // of the element that owns this
   SpeechStream* const stream_;
-  std::mutex mutex_;  // guards all below; not held during a turn
+  std::mutex mutex_;  // guards the next three; not held during a turn
   std::condition_variable free_;
   std::thread::id owner_;
   int depth_ = 0;
+  // The base class has begun and not ended: the pad's own mode says so too early and for too long,
+  // and a seek meanwhile would set a stream going without its first event.
+  std::atomic<bool> active_{false};
 };
 
 }  // namespace indextts2

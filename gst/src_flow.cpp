@@ -181,7 +181,7 @@ gboolean src_send_event(GstElement* element, GstEvent* event) {
 
 static gboolean activate_src(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
   Element& e = element_of(parent);
-  return e.turns.activate([&] { return e.base_activate(pad, parent, mode, active); });
+  return e.turns.activate(active, [&] { return e.base_activate(pad, parent, mode, active); });
 }
 
 // EOS also comes from the base class: num-buffers, the end of a segment, a flow error.

@@ -108,6 +108,33 @@ CASE(nothing_to_say_ends_at_once) {
   fail_unless(seconds_now() - start < 1.0);
 }
 
+// A seek from downstream, past the state lock, at the moment when the pad is (de)activated: the
+// base class must not set a stream going that has not begun. Warnings of GStreamer are fatal.
+// Without a bin, which flushes confuse.
+CASE(seeks_while_the_pad_comes_and_goes) {
+  GstElement* element = gst_parse_launch("indextts2src model-path=tone: text=One.", nullptr);
+  GstHarness* harness = gst_harness_new_with_element(element, nullptr, "src");
+  gst_harness_set_drop_buffers(harness, TRUE);
+  GstPad* pad = gst_element_get_static_pad(element, "src");
+  std::atomic<bool> over{false};
+  std::thread seeks([&] {
+    while (!over) {
+      gst_pad_send_event(pad, gst_event_new_seek(1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
+                                                 GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1));
+    }
+  });
+  for (int i = 0; i < 300; ++i) {
+    gst_element_set_state(element, GST_STATE_PLAYING);
+    g_usleep(static_cast<gulong>(i % 5) * 100);
+    gst_element_set_state(element, GST_STATE_READY);
+  }
+  over = true;
+  seeks.join();
+  gst_object_unref(pad);
+  gst_harness_teardown(harness);
+  gst_object_unref(element);
+}
+
 // Everything at once for a while. Seeks and flushes share a thread: the base class wants them one
 // after another.
 CASE(storm) {
