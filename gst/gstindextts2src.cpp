@@ -88,6 +88,7 @@ Element::Element(GstElement* element)
     : reporter(element),
       progress(element),
       devices(element),
+      pool(element),
       live([this, element](const std::vector<Notice>& notices) {
         post_notices(GST_BASE_SRC(element), *this, notices);
       }),
@@ -236,6 +237,7 @@ static void close_library(Element& e) {
   e.devices.cancel();
   e.stream.forget_engine();
   e.live.forget_engine();
+  e.pool.forget();
   std::lock_guard<std::mutex> lock(e.mutex);
   e.available_devices.clear();
 }
@@ -286,7 +288,7 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
         programme_of(settings, pad_linked || settings.keep_alive || settings.is_live);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
-    options.device_event = device_event_poster(GST_ELEMENT(source));
+    std::shared_ptr<Engine> lent = e.pool.find(&options);
     SessionOptions session;
     session.window = static_cast<int>(settings.prefetch);
     session.schedule = settings.schedule;
@@ -297,6 +299,7 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     e.flow().configure(flow_settings(settings));
     e.flow().set_pad(pad_linked, /*ended=*/false);
     if (settings.preload) e.progress.start("load");
+    if (lent) e.flow().lend(std::move(lent), engine_key(options));
     e.flow().start(open_engine_library(), options, voice_options(settings), session,
                    settings.preload);
     if (programme.empty()) return static_cast<gboolean>(TRUE);

@@ -35,6 +35,7 @@ class LiveStream : public SpeechFlow {
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
              const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
+  void lend(std::shared_ptr<Engine> engine, const std::string& key) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
   Accepted accept(Utterance utterance, bool may_wait, uint64_t* id,

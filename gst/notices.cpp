@@ -85,7 +85,12 @@ void post_notices(GstBaseSrc* source, Element& e, const std::vector<Notice>& not
         e.progress.step(notice.progress);
         break;
       case Notice::Kind::kLoaded:
-        e.progress.finish();
+        if (notice.error) {
+          e.progress.fail();
+        } else {
+          e.progress.finish();
+        }
+        e.pool.offer(e.flow().engine());
         break;
       case Notice::Kind::kDuration:
         set_duration(source, notice.samples);

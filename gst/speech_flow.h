@@ -27,7 +27,7 @@ struct Chapter {
 struct Notice {
   enum class Kind { kWarning, kError, kProgress, kLoaded, kDuration, kEvent };
   Kind kind = Kind::kWarning;
-  std::optional<Error> error;     // kWarning, kError
+  std::optional<Error> error;     // kWarning, kError; kLoaded: of the voice, to be told later
   Progress progress;              // kProgress
   uint64_t samples = kNoSample;   // kDuration: of the whole stream; kNoSample: unknown again
   std::vector<Chapter> chapters;  // kDuration, when it is known: all that is spoken
@@ -81,6 +81,8 @@ class SpeechFlow {
                      const VoiceOptions& voice, const SessionOptions& session, bool preload) = 0;
   // Cancels load and speech, forgets texts and sound, refuses texts.
   virtual void stop(std::vector<Notice>* notices) = 0;
+  // An engine that somebody else has loaded, for the next start(); `key`: engine_key() of it.
+  virtual void lend(std::shared_ptr<Engine> engine, const std::string& key) = 0;
   virtual void forget_engine() = 0;
   virtual void configure(const FlowSettings& settings) = 0;
 

@@ -179,6 +179,10 @@ void SpeechStream::await_load(std::vector<Notice>* notices) {
       std::vector<std::string> warnings = engine->model().warnings;
       std::lock_guard<std::mutex> lock(mutex_);
       if (load_ != load) return;
+      Notice done;
+      done.kind = Notice::Kind::kLoaded;
+      done.error = load->voice_error();
+      notices->push_back(std::move(done));
       if (engine != kept_engine_) tell_odd_files(warnings, notices);
       engine_ = kept_engine_ = std::move(engine);
       return;

@@ -68,6 +68,12 @@ void SpeechStream::stop(std::vector<Notice>* notices) {
   if (load) load->cancel();
 }
 
+void SpeechStream::lend(std::shared_ptr<Engine> engine, const std::string& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  kept_engine_.swap(engine);  // the other one goes after the lock
+  kept_key_ = key;
+}
+
 void SpeechStream::forget_engine() {
   std::shared_ptr<Engine> engine;  // dropped after the lock
   std::lock_guard<std::mutex> lock(mutex_);

@@ -30,6 +30,7 @@ class SpeechStream : public SpeechFlow {
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
              const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
+  void lend(std::shared_ptr<Engine> engine, const std::string& key) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
 

@@ -16,6 +16,7 @@
 #include "live_clock.h"
 #include "live_stream.h"
 #include "notices.h"
+#include "pool_context.h"
 #include "settings.h"
 #include "speech_stream.h"
 #include "text_pad.h"
@@ -45,6 +46,7 @@ struct Element {
   Reporter reporter;
   ProgressPoster progress;
   DeviceTasks devices;
+  PoolSharing pool;
   SpeechStream stream;
   LiveStream live;
   std::atomic<bool> is_live{false};  // constant above READY

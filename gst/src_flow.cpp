@@ -225,6 +225,8 @@ static gboolean src_query(GstBaseSrc* source, GstQuery* query) {
       return answer_latency(e, query);
     case GST_QUERY_CONVERT:
       return answer_convert(e, query);
+    case GST_QUERY_CONTEXT:
+      return e.pool.answer(query) || GST_BASE_SRC_CLASS(src_base_class())->query(source, query);
     default:
       return GST_BASE_SRC_CLASS(src_base_class())->query(source, query);
   }

@@ -256,6 +256,8 @@ gboolean TextPad::on_query(GstPad* pad, GstObject* parent, GstQuery* query) {
     case GST_QUERY_CAPS:
     case GST_QUERY_ACCEPT_CAPS:
       return gst_pad_query_default(pad, parent, query);
+    case GST_QUERY_CONTEXT:
+      return text_pad_of(pad)->host_.context(query);
     default:
       return FALSE;
   }

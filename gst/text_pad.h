@@ -25,6 +25,7 @@ struct TextPadHost {
   std::function<bool()> is_live;
   Reporter* reporter;
   std::function<Settings()> settings;  // a copy of those in force
+  std::function<bool(GstQuery*)> context;  // answers a CONTEXT query
   std::function<gboolean(GstEvent*)>
       flush;  // FLUSH_START and FLUSH_STOP (taken) to the source side
   std::function<gboolean(GstEvent*)> forward;  // other out-of-band events (taken) downstream
