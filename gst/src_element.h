@@ -86,6 +86,8 @@ GstFlowReturn create_live(GstBaseSrc* source, Element& e, GstBuffer** buffer,
 void start_live(Element& e, const Settings& settings);
 
 // Action signals, and the custom events that do the same (src_control.cpp).
+// The property `text`, set while the stream runs; before that it is only a setting.
+void append_text(GstBaseSrc* source, Element& e, const Settings& settings);
 void add_control_signals(GType type);
 // False: not one of ours.
 bool take_control_event(GstElement* element, GstEvent* event, gboolean* answer);
