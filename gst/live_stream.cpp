@@ -221,7 +221,7 @@ void LiveStream::end() {
   space_changed_.notify_all();
 }
 
-void LiveStream::reopen() {
+void LiveStream::reopen(bool) {
   std::lock_guard<std::mutex> lock(mutex_);
   draining_ = ended_ = false;
 }

@@ -22,14 +22,15 @@ bool SpeechStream::lay_out_cue(size_t number) {
   auto last = std::make_shared<SegmentInfo>(*pieces.back().info);
   last->last = true;
   pieces.back().info = std::move(last);
+  const uint64_t start = running_zero_ + cue.start;
   if (cue_mixer_.empty()) cue_mixer_.reset(timeline_.end());
   if (cue.overflow == Overflow::kOverlap) {
-    append_pieces(mixed_text_, cue_mixer_.add(cue.start, std::move(pieces)));
+    append_pieces(mixed_text_, cue_mixer_.add(start, std::move(pieces)));
     mixed_text_ = number;
   } else {
     append_pieces(mixed_text_, cue_mixer_.finish());
     const uint64_t end = timeline_.end();
-    pieces.front().gap += cue.start > end ? cue.start - end : 0;
+    pieces.front().gap += start > end ? start - end : 0;
     append_pieces(number, std::move(pieces));
   }
   feed_ = timeline_.size();
@@ -39,6 +40,38 @@ bool SpeechStream::lay_out_cue(size_t number) {
 void SpeechStream::append_pieces(size_t number, CuePieces pieces) {
   for (CuePiece& piece : pieces) {
     timeline_.append(number, piece.gap, std::move(piece.samples), std::move(piece.info));
+  }
+}
+
+void SpeechStream::pass_time(uint64_t until) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!started_ || pad_flushing_ || draining_ || ended_) return;
+  if (!passed_.empty() && passed_.back().texts == script_.size()) {
+    passed_.back().until = std::max(passed_.back().until, until);
+  } else {
+    passed_.push_back({script_.size(), until});
+  }
+  texts_changed_.notify_all();
+}
+
+// With the mutex. Of time that the stream can go on to: the texts before it have ended.
+bool SpeechStream::time_has_passed() const {
+  return !passed_.empty() && passed_.front().texts <= script_.next_end;
+}
+
+// With the mutex. The stream goes on to where the time has got, so that nobody downstream waits for
+// the next cue.
+void SpeechStream::add_silence() {
+  while (time_has_passed()) {
+    const uint64_t until = running_zero_ + passed_.front().until;
+    passed_.pop_front();
+    const bool caught_up = feed_ == timeline_.size();
+    append_pieces(mixed_text_, cue_mixer_.pass(until));
+    if (cue_mixer_.empty() && until > timeline_.end()) {
+      timeline_.append_silence(until - timeline_.end());
+      history_complete_ = false;  // seeking back knows texts only
+    }
+    if (caught_up) feed_ = timeline_.size();
   }
 }
 

@@ -99,9 +99,12 @@ class SpeechFlow {
   virtual void set_pad(bool linked, bool ended) = 0;
   virtual void set_pad_flushing(bool flushing) = 0;  // a waiting accept of a pad text returns
   virtual void cancel_pad_texts(std::vector<Notice>* notices) = 0;
-  virtual void drain() = 0;   // no more texts; the end comes after those accepted
-  virtual void end() = 0;     // the stream is over: texts are refused
-  virtual void reopen() = 0;  // texts are welcome again after drain() or the end
+  // No text of the pad begins before sample `until` of the running time, after those accepted.
+  virtual void pass_time(uint64_t until) = 0;
+  virtual void drain() = 0;  // no more texts; the end comes after those accepted
+  virtual void end() = 0;    // the stream is over: texts are refused
+  // Texts are welcome again after drain() or the end. `restarts`: running time 0 is here.
+  virtual void reopen(bool restarts) = 0;
 
   // pull returns kFlushing, until unlock_stop(), which never runs beside pull(). One thread at a
   // time: else an interrupt could reach the session after the resume that follows it.

@@ -147,7 +147,7 @@ static gboolean stop_flush(Element& e, GstEvent* event, const FlowTurns::Base& b
     gboolean reset_time = FALSE;
     gst_event_parse_flush_stop(event, &reset_time);
     if (reset_time) e.restart_segment = true;
-    e.flow().reopen();
+    e.flow().reopen(reset_time);
     return base();
   });
 }

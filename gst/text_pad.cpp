@@ -1,6 +1,7 @@
 // Pad functions of `sink`.
 #include "text_pad.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -185,6 +186,19 @@ gboolean TextPad::take_segment(GstEvent* event) {
   return TRUE;
 }
 
+// Upstream says that no text begins before the end of the gap.
+void TextPad::take_gap(GstEvent* event) {
+  if (!has_times_ || host_.is_live() || host_.settings().timing == Timing::kAsap) return;
+  GstClockTime begin = GST_CLOCK_TIME_NONE, duration = GST_CLOCK_TIME_NONE;
+  gst_event_parse_gap(event, &begin, &duration);
+  if (!GST_CLOCK_TIME_IS_VALID(begin)) return;
+  guint64 end = begin + (GST_CLOCK_TIME_IS_VALID(duration) ? duration : 0), running;
+  if (GST_CLOCK_TIME_IS_VALID(segment_.stop)) end = std::min(end, segment_.stop);
+  if (gst_segment_to_running_time_full(&segment_, GST_FORMAT_TIME, end, &running) > 0) {
+    host_.flow().pass_time(sample_at(running));
+  }
+}
+
 // Of textaccumulate and the transcribers.
 void TextPad::take_transcriber_event(const GstStructure* fields) {
   if (!fields) return;
@@ -214,6 +228,9 @@ gboolean TextPad::take_event(GstEvent* event) {
     }
     case GST_EVENT_SEGMENT:
       return take_segment(event);
+    case GST_EVENT_GAP:
+      take_gap(event);
+      return TRUE;
     case GST_EVENT_EOS: {
       std::vector<std::string> texts;
       cutter_.finish(&texts);

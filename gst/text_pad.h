@@ -24,7 +24,7 @@ struct TextPadHost {
   std::function<void(const std::vector<Notice>&)> post;
   std::function<bool()> is_live;
   Reporter* reporter;
-  std::function<Settings()> settings;  // a copy of those in force
+  std::function<Settings()> settings;      // a copy of those in force
   std::function<bool(GstQuery*)> context;  // answers a CONTEXT query
   std::function<gboolean(GstEvent*)>
       flush;  // FLUSH_START and FLUSH_STOP (taken) to the source side
@@ -57,6 +57,7 @@ class TextPad {
   std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
   gboolean take_event(GstEvent* event);
   gboolean take_segment(GstEvent* event);
+  void take_gap(GstEvent* event);
   void take_transcriber_event(const GstStructure* fields);
   void reset();
 
