@@ -106,6 +106,11 @@ void Element::keep_event(GstEvent* event) {
   kept_events.push_back(event);
 }
 
+void Element::keep_chapters(std::vector<Chapter> told) {
+  std::lock_guard<std::mutex> lock(mutex);
+  chapters.swap(told);
+}
+
 void Element::send_kept_events(GstPad* pad) {
   std::vector<GstEvent*> events;
   {
@@ -113,6 +118,13 @@ void Element::send_kept_events(GstPad* pad) {
     events.swap(kept_events);
   }
   for (GstEvent* event : events) gst_pad_push_event(pad, event);
+}
+
+StreamStats Element::stats() {
+  StreamStats stats = flow().stats();
+  stats.late_buffers = late_buffers;
+  stats.late_jumps = late_jumps;
+  return stats;
 }
 
 Settings Element::copy_settings() {
@@ -165,7 +177,7 @@ static void gst_indextts2_src_get_property(GObject* object, guint id, GValue* va
       std::string uri = get_uri(settings);
       g_value_set_string(value, uri.empty() ? nullptr : uri.c_str());
     } else if (id == stats_id()) {
-      g_value_take_boxed(value, make_stats(e.flow().stats(), settings));
+      g_value_take_boxed(value, make_stats(e.stats(), settings));
     } else if (id == state_id()) {
       g_value_set_enum(value, static_cast<gint>(flow_state(e.flow().stats())));
     } else if (id == queued_id()) {
@@ -265,6 +277,8 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
     const uint64_t samples = samples_in(settings.buffer_duration_ns);
     e.chunk_samples = settings.buffer_duration_ns == 0 ? kNoSample : std::max<uint64_t>(samples, 1);
     e.restart_segment = false;
+    e.late_buffers = e.late_jumps = 0;
+    e.keep_chapters({});
     if (e.is_live) start_live(e, settings);
     e.flow().configure(flow_settings(settings));
     e.flow().set_pad(pad_linked, /*ended=*/false);

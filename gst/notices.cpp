@@ -33,6 +33,7 @@ void post_toc(GstBaseSrc* source, Element& e, const std::vector<Chapter>& chapte
   gst_element_post_message(GST_ELEMENT(source),
                            gst_message_new_toc(GST_OBJECT(source), toc, /*updated=*/FALSE));
   e.keep_event(gst_event_new_toc(toc, /*updated=*/FALSE));
+  e.keep_chapters(chapters);
   gst_toc_unref(toc);
 }
 

@@ -5,6 +5,27 @@
 #include "speech_stream.h"
 
 namespace indextts2 {
+namespace {
+
+// What follows the last piece was cut off: the text ends with it. Each has its share of the cue's
+// time (`length`; 0: not known).
+void settle_infos(uint64_t length, CuePieces* pieces) {
+  uint64_t silent = 0, spoken = 0;
+  for (const CuePiece& piece : *pieces) {
+    silent += piece.gap;
+    spoken += piece.samples.size();
+  }
+  for (CuePiece& piece : *pieces) {
+    auto info = std::make_shared<SegmentInfo>(*piece.info);
+    info->last = &piece == &pieces->back();
+    if (length > silent && spoken > 0) {
+      info->fitting_samples = (length - silent) * piece.samples.size() / spoken;
+    }
+    piece.info = std::move(info);
+  }
+}
+
+}  // namespace
 
 // With the mutex. `number`: the text whose sound is in cue_. False: nothing of
 // it is left.
@@ -18,10 +39,7 @@ bool SpeechStream::lay_out_cue(size_t number) {
   CuePieces pieces = std::move(cue_);
   cue_.clear();
   if (pieces.empty()) return false;
-  // What follows was cut off: it ends with this piece.
-  auto last = std::make_shared<SegmentInfo>(*pieces.back().info);
-  last->last = true;
-  pieces.back().info = std::move(last);
+  settle_infos(cue.length, &pieces);
   const uint64_t start = running_zero_ + cue.start;
   if (cue_mixer_.empty()) cue_mixer_.reset(timeline_.end());
   if (cue.overflow == Overflow::kOverlap) {

@@ -39,8 +39,10 @@ struct StreamStats {
   uint64_t texts_accepted = 0, texts_spoken = 0;
   uint64_t texts_dropped = 0, texts_cancelled = 0;
   size_t waiting_texts = 0, waiting_bytes = 0;
-  int blocked = 0;       // threads that wait for space for a text
-  uint64_t current = 0;  // id of the text that sounds; 0: none
+  int blocked = 0;            // threads that wait for space for a text
+  uint64_t late_buffers = 0;  // of which downstream said so
+  uint64_t late_jumps = 0;    // live: the streaming thread came too late and went on at the clock
+  uint64_t current = 0;       // id of the text that sounds; 0: none
   bool started = false, loading = false, ended = false;
   double first_audio_seconds = -1;  // from start() to the first sound; < 0: none yet
   std::map<std::string, double> device_first_seconds;  // the same, per replica

@@ -34,10 +34,12 @@ struct Element {
   // An event for downstream, sent before the next buffer but one: the first brings caps and
   // segment.
   void keep_event(GstEvent* event);
+  void keep_chapters(std::vector<Chapter> chapters);
   void send_kept_events(GstPad* pad);
 
-  std::mutex mutex;  // guards the next five
+  std::mutex mutex;  // guards the next six
   std::vector<GstEvent*> kept_events;
+  std::vector<Chapter> chapters;  // of the TOC that was told last
   Settings settings;
   GstAudioInfo info;
   std::string available_devices;
@@ -59,9 +61,11 @@ struct Element {
   std::atomic<bool> restart_segment{false};  // a flush has reset the running time
   bool sent_buffers = false;                 // the streaming thread's
   // Of live mode; the streaming thread's.
-  bool live_begun = false;    // a buffer has gone out
-  bool live_resync = false;   // PLAYING again: go on at the running time
-  bool live_discont = false;  // of the next buffer
+  bool live_begun = false;                              // a buffer has gone out
+  bool live_resync = false;                             // PLAYING again: go on at the running time
+  bool live_discont = false;                            // of the next buffer
+  std::atomic<guint64> late_buffers{0}, late_jumps{0};  // since the start, for stats
+  StreamStats stats();
   IdleMode live_idle = IdleMode::kSilence;
 };
 

@@ -53,7 +53,8 @@ class TextPad {
 
   void tell_state(std::optional<bool> ended);
   GstFlowReturn take_buffer(GstBuffer* buffer);
-  GstFlowReturn submit(std::vector<std::string> texts, const std::optional<Cue>& cue);
+  // `buffer`: that the texts came with, when it has a time; else null.
+  GstFlowReturn submit(std::vector<std::string> texts, GstBuffer* buffer);
   std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
   gboolean take_event(GstEvent* event);
   gboolean take_segment(GstEvent* event);
