@@ -42,7 +42,7 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
       decoder_(model_->networks->wave_decoder()) {}
 
 int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
-  return request.voice->ref_mel.size(2) + mel_frames(static_cast<int64_t>(num_codes));
+  return request.voice->prompt_frames() + mel_frames(static_cast<int64_t>(num_codes));
 }
 
 void Renderer::warm_up(int64_t frames_together) {
@@ -72,9 +72,15 @@ void Renderer::warm_up(int64_t frames_together) {
   }
 }
 
+void Renderer::await_voice(const SynthesisRequest& request, const StopToken& stop) const {
+  if (request.voice->settled() && !request.voice->failed()) return;
+  const StageTimer timer(*clock_, "await voice");
+  request.voice->whole(stop);
+}
+
 FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {
-  const MelPrompt prompt{request.voice->ref_mel, request.voice->prompt_condition,
-                         request.voice->style};
+  const VoiceFeatures& voice = request.voice->whole(StopToken());
+  const MelPrompt prompt{voice.ref_mel, voice.prompt_condition, voice.style};
   Codes codes;
   {
     const StageTimer timer(*clock_, "latent");
