@@ -37,9 +37,13 @@ void warm_up(const VoiceEncoder& encoder, const StopToken& stop) {
 VoiceDraft VoiceWorker::begin(const VoiceRequest& request, const StopToken& stop) const {
   const VoiceOptions& options = request.options;
   const bool has_emotion = !options.emotion.samples.empty() || !options.emotion.path.empty();
-  const MonoClip speaker = clip_of(options.speaker, options.max_prompt_seconds);
-  const MonoClip emotion =
-      has_emotion ? clip_of(options.emotion, options.max_prompt_seconds) : MonoClip();
+  MonoClip speaker, emotion;
+  {
+    const StageTimer timer(*clock_, "clip");
+    speaker = clip_of(options.speaker, options.max_prompt_seconds);
+    if (has_emotion) emotion = clip_of(options.emotion, options.max_prompt_seconds);
+  }
+  const StageTimer timer(*clock_, "voice");
   EncodeOptions encode;
   encode.max_seconds = options.max_prompt_seconds;
   encode.stop = stop;
@@ -68,7 +72,6 @@ void VoiceWorker::encode(VoiceJob& job) const {
   VoiceDraft draft;
   std::shared_ptr<VoiceParts> voice;
   try {
-    const StageTimer timer(*clock_, "voice");
     draft = begin(job.request, job.stop());
     voice = std::make_shared<VoiceParts>(std::move(draft.voice), draft.prompt_frames);
   } catch (...) {
