@@ -96,14 +96,17 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
   const auto left = std::make_shared<std::vector<UnusedTensors>>();
   const auto files = std::make_shared<const ModelCheckpoints>(parts_.files);
   const VoicePool::Plan plan(device, [device, files, config = parts_.config, clock = parts_.clock,
-                                      dtype = parts_.dtype_on(device), warmup = parts_.warmup,
-                                      left](const StopToken& closing) {
+                                      dtype = parts_.dtype_on(device), mark = parts_.mark_memory,
+                                      warmup = parts_.warmup, left](const StopToken& closing) {
     const DeviceScope scope(device);
     std::shared_ptr<const VoiceEncoder> encoder =
         load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
     wait_for_stream(at::Device(device));  // it works on another stream
     *left = encoder->unused();
+    free_cached_memory(device);  // what loading needed
+    mark(device, "voice networks");
     if (warmup && device != "cpu") warm_up(*encoder, closing);
+    mark(device, "voice warm-up");
     return std::make_unique<VoiceWorker>(std::move(encoder), clock, device, closing);
   });
   auto pool = VoicePool::open({plan}, options);

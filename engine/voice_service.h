@@ -60,6 +60,8 @@ class VoiceService {
     ModelConfig config;
     std::shared_ptr<StageClock> clock;
     std::function<at::ScalarType(const std::string& device)> dtype_on;
+    // Called with the name of each part whose memory has been taken.
+    std::function<void(const std::string& device, const char* part)> mark_memory;
     bool warmup = false;  // GPUs only
   };
   void set_parts(Parts parts) { parts_ = std::move(parts); }

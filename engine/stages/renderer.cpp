@@ -45,7 +45,7 @@ int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
   return request.voice->prompt_frames() + mel_frames(static_cast<int64_t>(num_codes));
 }
 
-void Renderer::warm_up(int64_t frames_together) {
+void Renderer::warm_up(int64_t frames_together, const std::function<void(const char* part)>& mark) {
   const ModelConfig& config = model_->config;
   FlowOptions options;
   options.steps = config.generation.diffusion_steps;
@@ -61,7 +61,9 @@ void Renderer::warm_up(int64_t frames_together) {
       solver_->warm_up(prompt, frames, options);
     }
   }
+  mark("flow");
   decoder_->warm_up(kWarmFrames);
+  mark("vocoder");
   const at::Tensor conditioning = host_tensor(
       std::vector<float>(static_cast<size_t>(kWarmVoiceRows * config.gpt.model_dim), 0.1f),
       {1, kWarmVoiceRows, config.gpt.model_dim});
@@ -70,6 +72,7 @@ void Renderer::warm_up(int64_t frames_together) {
     model_->gpt->latent(conditioning.to(model_->gpt->final_norm().weight.options()), {2, 3, 4, 5},
                         std::vector<int64_t>(static_cast<size_t>(codes), 0));
   }
+  mark("latent pass");
 }
 
 void Renderer::await_voice(const SynthesisRequest& request, const StopToken& stop) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +24,9 @@ class Renderer {
            std::string device);
 
   // Makes the device ready for segments of common lengths with prompts of common lengths, and for
-  // groups of `frames_together` frames: memory, kernels, graphs. Throws Error{kNoMemory,
-  // kDeviceLost}.
-  void warm_up(int64_t frames_together);
+  // groups of `frames_together` frames: memory, kernels, graphs. `mark` is called with the name of
+  // each part. Throws Error{kNoMemory, kDeviceLost}.
+  void warm_up(int64_t frames_together, const std::function<void(const char* part)>& mark);
 
   // Frames that the flow has to go through for a segment of so many codes, its prompt included.
   static int64_t frames(const SynthesisRequest& request, size_t num_codes);

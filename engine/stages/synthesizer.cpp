@@ -61,16 +61,24 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
       clock_(std::move(clock)),
       options_(std::move(options)),
       scope_(enter(options_, ReplicaThread::kDecode)),
-      // One slot is for segments that somebody waits for.
-      generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch + 1)),
+      generator_(model_->gpt, make_batch()),
       faults_(options_.faults, options_.device),
       renderer_([this] { return enter(options_, ReplicaThread::kRender); },
                 [this] { return make_renderer(); }, render_options(options_, model_->config)) {}
 
+std::unique_ptr<DecodeBatch> Synthesizer::make_batch() const {
+  // One slot is for segments that somebody waits for.
+  auto batch = model_->networks->decode_batch(options_.max_batch + 1);
+  if (options_.mark_memory) options_.mark_memory("decoding");
+  return batch;
+}
+
 std::unique_ptr<Renderer> Synthesizer::make_renderer() const {
   auto renderer = std::make_unique<Renderer>(model_, clock_, options_.device);
+  const auto mark = options_.mark_memory ? options_.mark_memory : [](const char*) {};
+  mark("rendering");
   if (options_.warm_sizes) {
-    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0);
+    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0, mark);
   }
   return renderer;
 }

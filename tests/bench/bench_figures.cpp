@@ -64,6 +64,24 @@ std::map<std::string, double> first_stages(const std::vector<BenchRun>& runs) {
   return medians;
 }
 
+// What took the memory of the devices.
+void print_memory(const Stats& stats) {
+  for (const auto& [device, parts] : stats.memory_parts) {
+    double sum = 0;
+    for (const auto& [part, bytes] : parts) {
+      const double mib = static_cast<double>(bytes) / (1 << 20);
+      std::printf("memory %-7s %-16s %8.1f MiB\n", device.c_str(), part.c_str(), mib);
+      sum += mib;
+    }
+    std::printf("memory %-7s %-16s %8.1f MiB\n", device.c_str(), "in all", sum);
+  }
+  for (const DeviceStats& device : stats.devices) {
+    if (device.memory_idle_bytes == 0) continue;
+    std::printf("memory %-7s of these, kept by LibTorch for later %.1f MiB\n",
+                device.device.c_str(), static_cast<double>(device.memory_idle_bytes) / (1 << 20));
+  }
+}
+
 }  // namespace
 
 std::map<std::string, double> stages_between(const Stats& before, const Stats& after) {
@@ -88,6 +106,7 @@ void print_figures(const BenchFigures& figures) {
   print_spread("host CPU s per s", figures.runs, host_per_audio);
   print_spread("host cores busy", figures.runs, host_cores);
   if (figures.gpu_memory_known) std::printf("peak GPU memory %.0f MiB\n", figures.gpu_peak_mib);
+  print_memory(figures.after);
   for (const auto& [stage, cost] : stage_costs(figures))
     std::printf("stage %-10s %8.1f ms per second of speech\n", stage.c_str(), cost);
   for (const DeviceStats& device : figures.after.devices) {
@@ -103,6 +122,7 @@ void print_first_sounds(const BenchFigures& figures) {
   for (const auto& [stage, ms] : first_stages(figures.runs))
     std::printf("stage %-12s %7.2f ms\n", stage.c_str(), ms);
   if (figures.gpu_memory_known) std::printf("peak GPU memory %.0f MiB\n", figures.gpu_peak_mib);
+  print_memory(figures.after);
 }
 
 void append_json(const BenchArguments& arguments, const BenchFigures& figures) {
@@ -129,6 +149,10 @@ void append_json(const BenchArguments& arguments, const BenchFigures& figures) {
                          {"stages_ms_per_s", stage_costs(figures)},
                          {"first_stages_ms", first_stages(figures.runs)}};
   if (figures.gpu_memory_known) line["gpu_peak_mib"] = figures.gpu_peak_mib;
+  for (const auto& [device, parts] : figures.after.memory_parts) {
+    for (const auto& [part, bytes] : parts)
+      line["memory_mib"][device][part] = static_cast<double>(bytes) / (1 << 20);
+  }
   for (const BenchRun& run : figures.runs) {
     line["runs"].push_back({{"wall_s", run.wall_seconds},
                             {"first_s", run.first_seconds},

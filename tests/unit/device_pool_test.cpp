@@ -293,6 +293,10 @@ void voice_sounds_alike_new_and_known(const std::string& device) {
     EXPECT_EQ(speak_cold(*engine, options), unknown);
     const auto stages = engine->stats().stage_seconds;
     EXPECT_TRUE(stages.count("voice") && stages.count("voice, late"));
+    const auto memory = engine->stats().memory_parts.at(device);
+    for (const char* part : {"voice networks", "decoding"}) {
+      EXPECT_TRUE(memory.count(part)) << part;
+    }
   }
 }
 
