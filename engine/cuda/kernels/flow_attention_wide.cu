@@ -32,15 +32,6 @@ __device__ inline uint64_t swizzled_operand(uint32_t at) {
          kSwizzle128 << 62;
 }
 
-// The values of running products are read from here on, not before.
-__device__ inline void settle(float (&sum)[8][4]) {
-#pragma unroll
-  for (auto& four : sum) {
-#pragma unroll
-    for (float& value : four) asm volatile("" : "+f"(value)::"memory");
-  }
-}
-
 #define SUMS                                                                                    \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, " \
   "%20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
@@ -219,15 +210,7 @@ cudaError_t launch(const AttentionCall& call, cudaStream_t on) {
 }  // namespace
 
 bool wide_attention_takes(int head_size) {
-#ifdef INDEXTTS2_SM90A
-  int device = 0, major = 0, minor = 0;
-  return head_size == kHeadSize && cudaGetDevice(&device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess &&
-         major == 9 && minor == 0;
-#else
-  return head_size < 0;  // never
-#endif
+  return head_size == kHeadSize && has_warpgroup_products();
 }
 
 cudaError_t attend_streams_wide(const AttentionCall& call, cudaStream_t on) {
