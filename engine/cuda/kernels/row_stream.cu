@@ -7,6 +7,7 @@
 // each, a warp for each slice of K. Rows go from the L2 cache straight into registers; those of a
 // layer norm are made first, a warp a row, in shared memory. The parts of K of kAdded are a
 // cluster, whose first block adds.
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/bulk_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
@@ -77,11 +78,11 @@ __device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, ch
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, bytes = a.blocks * kBlockBytes;
   char* const scales = to + a.rows * pitch;
   for (int at = threadIdx.x * 16; at < bytes; at += kGroupThreads * 16) {
-    copy_async(scales + at, static_cast<const char*>(a.norm.weight) + at);
-    copy_async(scales + bytes + at, static_cast<const char*>(a.norm.bias) + at);
+    copy16(shared_address(scales + at), static_cast<const char*>(a.norm.weight) + at);
+    copy16(shared_address(scales + bytes + at), static_cast<const char*>(a.norm.bias) + at);
   }
-  commit_copies();
-  wait_for_copies<0>();
+  copies_commit();
+  copies_wait<0>();
   __syncthreads();
   const T* const weight = reinterpret_cast<const T*>(scales) + lane * 4;
   const T* const bias = reinterpret_cast<const T*>(scales + bytes) + lane * 4;

@@ -6,8 +6,9 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "cuda/kernels/async_mma.cuh"
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/tap_conv.h"
+#include "cuda/kernels/tensor_cores.cuh"
 #include "cuda/kernels/wave_launch.cuh"
 #include "cuda/kernels/wave_values.cuh"
 
@@ -46,14 +47,10 @@ struct Shape {
   }
 };
 
-// x = high + low with 11 bits each; what is left is below 2^-22 of x.
 template <int kCount>
 __device__ inline void split(const uint32_t* x, uint32_t* high, uint32_t* low) {
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    high[i] = to_tf32(__uint_as_float(x[i]));
-    low[i] = to_tf32(__uint_as_float(x[i]) - __uint_as_float(high[i]));
-  }
+  for (int i = 0; i < kCount; ++i) split_tf32(x[i], high + i, low + i);
 }
 
 // One tensor core step of a warp: sum[i][j] += a[i] b[j] for its tiles, fragments one after
@@ -64,7 +61,7 @@ __device__ inline void multiply(float (*sum)[S::kTileN][4], const uint32_t* a, c
 #pragma unroll
     for (int i = 0; i < S::kTileM; ++i) {
 #pragma unroll
-      for (int j = 0; j < S::kTileN; ++j) multiply_half(sum[i][j], a + 4 * i, b + 2 * j);
+      for (int j = 0; j < S::kTileN; ++j) multiply16x8<__half>(sum[i][j], a + 4 * i, b + 2 * j);
     }
   } else {
     uint32_t high[4 * S::kTileM], low[4 * S::kTileM];
@@ -77,11 +74,11 @@ __device__ inline void multiply(float (*sum)[S::kTileN][4], const uint32_t* a, c
       // they start from zero and the long sum is rounded to nearest.
       float part[S::kTileM][4] = {};
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], low + 4 * i, b_high);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], low + 4 * i, b_high);
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], high + 4 * i, b_low);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], high + 4 * i, b_low);
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], high + 4 * i, b_high);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], high + 4 * i, b_high);
 #pragma unroll
       for (int i = 0; i < S::kTileM; ++i) {
 #pragma unroll
