@@ -49,7 +49,7 @@ bool FlowNetwork::supports(const FlowMatching& flow) {
   for (const int64_t size : {width, mel, channels, hidden}) {
     if (size % 8 != 0) return false;
   }
-  return width <= kMaxNormWidth && channels <= kMaxNormWidth &&
+  return width <= kMaxFlowNormWidth && channels <= kMaxFlowNormWidth &&
          attention_supports(static_cast<int>(head_size));
 }
 
