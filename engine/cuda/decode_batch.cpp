@@ -16,8 +16,11 @@ namespace {
 // The host looks at the device's state every so many steps, and at most two looks are on their way:
 // a segment that is over costs that many idle steps at most.
 constexpr int kStepsPerLook = 2;
-// Segments for whose first pages there is memory from the start.
+// Segments for whose first pages there is memory from the start; of several slots one is for
+// segments that are waited for, and seldom used beside all others.
 constexpr int kReadySegments = 4;
+// Positions of a prefix that there are graphs for: more than a segment of 120 text tokens has.
+constexpr int64_t kReadyPrefix = 256;
 // Rows of conditioning that tables are made for; more make them grow.
 constexpr int kExpectedConditioning = 64;
 
@@ -69,8 +72,9 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
   }
   const int64_t longest = longest_prefix(*model_);
   build(options.beams, pages_for(longest + model_->max_codes()));
-  prefill_ = std::make_unique<Prefill>(model_, longest, options.step.graphs, prefill_stream_);
-  pages_.reserve(std::min(capacity, kReadySegments) * options.beams * pages_for(longest));
+  prefill_ = std::make_unique<Prefill>(model_, std::min(longest, kReadyPrefix), options.step.graphs,
+                                       prefill_stream_);
+  pages_.reserve(std::clamp(capacity - 1, 1, kReadySegments) * options.beams * pages_for(longest));
 }
 
 // Work that is still enqueued reads memory of this object.

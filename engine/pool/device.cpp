@@ -162,6 +162,19 @@ uint64_t memory_used(const std::string& id) {
   }
 }
 
+uint64_t memory_idle(const std::string& id) {
+  const c10::Device device(id);
+  if (device.is_cpu()) return 0;
+  try {
+    const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+    constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return static_cast<uint64_t>(stats.reserved_bytes[kAll].current -
+                                 stats.allocated_bytes[kAll].current);
+  } catch (const std::exception&) {
+    return 0;  // a device that failed, or was never used
+  }
+}
+
 void free_cached_memory(const std::string& id) {
   const c10::Device device(id);
   if (device.is_cpu()) return;
