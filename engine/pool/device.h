@@ -46,6 +46,9 @@ std::vector<Place> resolve_devices(const std::vector<std::string>& words, int re
 // Bytes in use on a device, by everybody; of "cpu": by this process. 0: unknown.
 uint64_t memory_used(const std::string& id);
 
+// Bytes of these that LibTorch keeps for later; of "cpu": 0. Thread-safety: safe. Throws nothing.
+uint64_t memory_idle(const std::string& id);
+
 // Gives memory that LibTorch keeps for later back to the device. Thread-safety: safe.
 void free_cached_memory(const std::string& id);
 

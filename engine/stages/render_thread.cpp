@@ -12,6 +12,8 @@ namespace {
 
 bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
 
+bool has_voice(const DecodedSegment& segment) { return segment.job->request.voice->settled(); }
+
 int64_t frames(const DecodedSegment& segment) {
   return Renderer::frames(segment.job->request, segment.codes.codes.size());
 }
@@ -106,10 +108,18 @@ std::vector<DecodedSegment> RenderThread::take() {
   std::vector<DecodedSegment> group;
   if (waiting_.empty()) return group;
   const bool together = options_.frames_together > 0;
-  const bool first = together && std::any_of(waiting_.begin(), waiting_.end(), is_first);
+  // Nobody waits for the voice of another segment unless there is nothing else to do.
+  const bool any_voice = std::any_of(waiting_.begin(), waiting_.end(), has_voice);
+  const auto comes = [&](const DecodedSegment& segment) {
+    return !together || !any_voice || has_voice(segment);
+  };
+  const bool first =
+      together && std::any_of(waiting_.begin(), waiting_.end(), [&](const DecodedSegment& segment) {
+        return is_first(segment) && comes(segment);
+      });
   int64_t room = options_.frames_together;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if (first && !is_first(*next)) {
+    if (!comes(*next) || (first && !is_first(*next))) {
       ++next;
       continue;
     }
@@ -117,7 +127,7 @@ std::vector<DecodedSegment> RenderThread::take() {
     if (!group.empty() && room < 0) break;
     group.push_back(std::move(*next));
     next = waiting_.erase(next);
-    if (!together) break;
+    if (!together || !any_voice) break;
   }
   return group;
 }
@@ -128,9 +138,22 @@ void RenderThread::render(std::vector<DecodedSegment> group) {
   for (Prepared& segment : prepared) finish(std::move(segment));
 }
 
+// False: the job has failed. What a voice failed with happened elsewhere, perhaps on another
+// device.
+bool RenderThread::await_voice(SynthesisJob& job) const {
+  try {
+    renderer_->await_voice(job.request, job.stop());
+    return true;
+  } catch (...) {
+    job.fail(as_error(std::current_exception()));
+    return false;
+  }
+}
+
 std::vector<RenderThread::Prepared> RenderThread::prepare(std::vector<DecodedSegment> group) {
   std::vector<Prepared> prepared;
   for (DecodedSegment& segment : group) {
+    if (!await_voice(*segment.job)) continue;
     try {
       segment.job->stop().check();
       FlowJob flow = renderer_->prepare(segment.job->request, segment.codes);

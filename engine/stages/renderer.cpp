@@ -42,10 +42,10 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
       decoder_(model_->networks->wave_decoder()) {}
 
 int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
-  return request.voice->ref_mel.size(2) + mel_frames(static_cast<int64_t>(num_codes));
+  return request.voice->prompt_frames() + mel_frames(static_cast<int64_t>(num_codes));
 }
 
-void Renderer::warm_up(int64_t frames_together) {
+void Renderer::warm_up(int64_t frames_together, const std::function<void(const char* part)>& mark) {
   const ModelConfig& config = model_->config;
   FlowOptions options;
   options.steps = config.generation.diffusion_steps;
@@ -61,7 +61,9 @@ void Renderer::warm_up(int64_t frames_together) {
       solver_->warm_up(prompt, frames, options);
     }
   }
+  mark("flow");
   decoder_->warm_up(kWarmFrames);
+  mark("vocoder");
   const at::Tensor conditioning = host_tensor(
       std::vector<float>(static_cast<size_t>(kWarmVoiceRows * config.gpt.model_dim), 0.1f),
       {1, kWarmVoiceRows, config.gpt.model_dim});
@@ -70,11 +72,18 @@ void Renderer::warm_up(int64_t frames_together) {
     model_->gpt->latent(conditioning.to(model_->gpt->final_norm().weight.options()), {2, 3, 4, 5},
                         std::vector<int64_t>(static_cast<size_t>(codes), 0));
   }
+  mark("latent pass");
+}
+
+void Renderer::await_voice(const SynthesisRequest& request, const StopToken& stop) const {
+  if (request.voice->settled() && !request.voice->failed()) return;
+  const StageTimer timer(*clock_, "await voice");
+  request.voice->whole(stop);
 }
 
 FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {
-  const MelPrompt prompt{request.voice->ref_mel, request.voice->prompt_condition,
-                         request.voice->style};
+  const VoiceFeatures& voice = request.voice->whole(StopToken());
+  const MelPrompt prompt{voice.ref_mel, voice.prompt_condition, voice.style};
   Codes codes;
   {
     const StageTimer timer(*clock_, "latent");

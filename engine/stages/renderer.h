@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,15 +24,18 @@ class Renderer {
            std::string device);
 
   // Makes the device ready for segments of common lengths with prompts of common lengths, and for
-  // groups of `frames_together` frames: memory, kernels, graphs. Throws Error{kNoMemory,
-  // kDeviceLost}.
-  void warm_up(int64_t frames_together);
+  // groups of `frames_together` frames: memory, kernels, graphs. `mark` is called with the name of
+  // each part. Throws Error{kNoMemory, kDeviceLost}.
+  void warm_up(int64_t frames_together, const std::function<void(const char* part)>& mark);
 
   // Frames that the flow has to go through for a segment of so many codes, its prompt included.
   static int64_t frames(const SynthesisRequest& request, size_t num_codes);
 
-  // The three steps of a segment; the second may take several together. Throw Error{kSynthesis,
-  // kCancelled}.
+  // Waits for what rendering needs of the segment's voice. Throws what that failed with, which is
+  // no failure of this device, or Error{kCancelled}.
+  void await_voice(const SynthesisRequest& request, const StopToken& stop) const;
+  // The three steps of a segment; the first one needs the voice, the second may take several
+  // together. Throw Error{kSynthesis, kCancelled}.
   FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const;
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop);
   Sound vocode(const at::Tensor& mel, bool capped, const StopToken& stop);
