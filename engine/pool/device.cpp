@@ -178,7 +178,7 @@ uint64_t memory_used(const std::string& id) {
 }
 
 uint64_t memory_idle(const std::string& id) {
-  const c10::Device device(id);
+  const c10::Device device(torch_device(id));
   if (device.is_cpu()) return 0;
   try {
     const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
