@@ -22,6 +22,25 @@ gboolean copy_meta(GstBuffer* to, GstCustomMeta* meta, GstBuffer*, GQuark, gpoin
   return TRUE;
 }
 
+// When upstream wanted the words to be heard.
+void add_text_time(GstBuffer* buffer, const SegmentInfo& info) {
+  if (!info.text_time) return;
+  static GstStaticCaps timestamps = GST_STATIC_CAPS("timestamp/x-indextts2-text");
+  GstCaps* const caps = gst_static_caps_get(&timestamps);
+  gst_buffer_add_reference_timestamp_meta(buffer, caps, *info.text_time, info.text_duration);
+  gst_caps_unref(caps);
+}
+
+// For scaletempo mode=fit-down, which knows this meta since GStreamer 1.26.
+void add_fitting_duration(GstBuffer* buffer, const SegmentInfo& info) {
+  constexpr char kName[] = "GstScaletempoTargetDurationMeta";
+  if (info.fitting_samples == 0 || !gst_meta_get_info(kName)) return;
+  GstCustomMeta* const meta = gst_buffer_add_custom_meta(buffer, kName);
+  if (!meta) return;
+  gst_structure_set(gst_custom_meta_get_structure(meta), "duration", GST_TYPE_CLOCK_TIME,
+                    time_of_sample(info.fitting_samples), nullptr);
+}
+
 }  // namespace
 
 void register_speech_meta() {
@@ -46,6 +65,8 @@ void add_speech_meta(GstBuffer* buffer, const SegmentInfo& info, uint64_t offset
       "position", GST_TYPE_CLOCK_TIME, time_of_sample(offset), "duration", GST_TYPE_CLOCK_TIME,
       time_of_sample(info.samples), "first", G_TYPE_BOOLEAN, static_cast<gboolean>(offset == 0),
       "last", G_TYPE_BOOLEAN, static_cast<gboolean>(offset + count == info.samples), nullptr);
+  add_text_time(buffer, info);
+  if (offset == 0 && count == info.samples) add_fitting_duration(buffer, info);
 }
 
 const GstStructure* speech_meta_of(GstBuffer* buffer) {

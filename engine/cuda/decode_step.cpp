@@ -82,7 +82,7 @@ DecodeStep::DecodeStep(std::shared_ptr<const UnifiedVoice> model, const DecodeMe
                        const DecodeStepOptions& options, cudaStream_t stream)
     : memory_(memory),
       options_(options),
-      side_stream_(c10::cuda::getStreamFromPool(true, memory.device().index())),
+      side_stream_(memory.device().index()),
       begun_(make_event()),
       listed_(make_event()),
       buckets_(bucket_sizes(memory.sizes().slots)) {

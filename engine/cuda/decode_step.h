@@ -2,7 +2,6 @@
 // for each number of segments.
 #pragma once
 
-#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <map>
@@ -11,6 +10,7 @@
 
 #include "cuda/cuda_handles.h"
 #include "cuda/decode_memory.h"
+#include "cuda/lent_stream.h"
 #include "modules/unified_voice.h"
 
 namespace indextts2 {
@@ -53,7 +53,7 @@ class DecodeStep {
 
   const DecodeMemory& memory_;
   const DecodeStepOptions options_;
-  const c10::cuda::CUDAStream side_stream_;
+  const LentStream side_stream_;
   const CudaEvent begun_, listed_;
   std::unique_ptr<Kernels> kernels_;
   std::vector<int> buckets_;

@@ -23,10 +23,10 @@ c10::MempoolId_t pool_id(uint64_t pool) { return {0x1d77, pool}; }
 }  // namespace
 
 PooledGraphs::PooledGraphs(const c10::cuda::CUDAStream& stream)
-    : stream_(stream), pool_(new_pool()) {}
+    : stream_(stream), pool_(new_pool()), launched_(make_event()) {}
 
 PooledGraphs::~PooledGraphs() {
-  cudaStreamSynchronize(stream_.stream());
+  cudaEventSynchronize(launched_.get());
   graphs_.clear();
   for (int i = 0; i < captures_; ++i) {
     allocator::releasePool(stream_.device_index(), pool_id(pool_));
@@ -67,6 +67,7 @@ void PooledGraphs::capture(int64_t key, const std::function<void()>& work) {
 
 void PooledGraphs::launch(int64_t key) {
   cuda_check(cudaGraphLaunch(graphs_.at(key).get(), stream_.stream()), "starting a graph");
+  cuda_check(cudaEventRecord(launched_.get(), stream_.stream()), "starting a graph");
 }
 
 }  // namespace indextts2

@@ -16,7 +16,8 @@ namespace indextts2 {
 class PooledGraphs {
  public:
   explicit PooledGraphs(const c10::cuda::CUDAStream& stream);
-  ~PooledGraphs();  // waits for the stream
+  ~PooledGraphs();  // waits for what was launched, on whatever thread; the stream may have a new
+                    // owner
   PooledGraphs(const PooledGraphs&) = delete;
   PooledGraphs& operator=(const PooledGraphs&) = delete;
 
@@ -30,7 +31,8 @@ class PooledGraphs {
  private:
   const c10::cuda::CUDAStream stream_;
   const uint64_t pool_;
-  int captures_ = 0;  // that hold on to the pool
+  const CudaEvent launched_;  // the last one
+  int captures_ = 0;          // that hold on to the pool
   std::map<int64_t, CudaGraphExec> graphs_;
 };
 

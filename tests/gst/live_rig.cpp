@@ -31,6 +31,12 @@ LiveRig::~LiveRig() {
 
 GstBusSyncReply LiveRig::on_message(GstBus*, GstMessage* message, gpointer data) {
   auto* self = static_cast<LiveRig*>(data);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS) {
+    gint64 late = 0;
+    gst_message_parse_qos_values(message, &late, nullptr, nullptr);
+    std::lock_guard<std::mutex> lock(self->mutex_);
+    self->late_.push_back(late);
+  }
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT) {
     const GstStructure* s = gst_message_get_structure(message);
     LiveMessage made;
@@ -162,6 +168,11 @@ std::vector<LiveMessage> LiveRig::messages(const std::string& name, guint64 id) 
     if (message.name == name && message.id == id) found.push_back(message);
   }
   return found;
+}
+
+std::vector<GstClockTimeDiff> LiveRig::late() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return late_;
 }
 
 std::vector<float> LiveRig::samples_of(guint64 id) const {

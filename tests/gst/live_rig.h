@@ -54,6 +54,7 @@ class LiveRig {
   std::vector<LiveMessage> messages();
   void forget_messages();  // and events
   std::vector<LiveMessage> messages(const std::string& name, guint64 id);
+  std::vector<GstClockTimeDiff> late();  // of QOS messages
   std::vector<float> samples_of(guint64 id) const;
   GstClockTime now() const;
 
@@ -66,6 +67,7 @@ class LiveRig {
   GstBus* bus_;
   std::mutex mutex_;  // guards all below
   std::vector<LiveMessage> messages_;
+  std::vector<GstClockTimeDiff> late_;
 };
 
 }  // namespace player
