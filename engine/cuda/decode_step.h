@@ -10,6 +10,7 @@
 
 #include "cuda/cuda_handles.h"
 #include "cuda/decode_memory.h"
+#include "cuda/gpt_step.h"
 #include "cuda/lent_stream.h"
 #include "modules/unified_voice.h"
 
@@ -18,6 +19,10 @@ namespace indextts2 {
 struct DecodeStepOptions {
   bool graphs = true;   // false: every kernel is launched by itself; the same results
   bool overlap = true;  // attention starts before the kernel ahead of it ends, where devices can
+  // For a benchmark: PagedAttention::blocks where clusters run, which changes no bit; 0: as
+  // prepared.
+  int attention_blocks = 0;
+  GptStepTuning networks;
 };
 
 // Only enqueues. Thread-safety: one thread, one stream.

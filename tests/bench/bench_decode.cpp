@@ -2,6 +2,8 @@
 // suppressed.
 //
 // usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
+//          [--blocks N] [--tile N] [--norm-rows N] [--free-splits]
+// --blocks: of attention, wanted; --tile: a RowTile; --norm-rows: with the norm inside
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -26,6 +28,7 @@ struct Arguments {
   at::ScalarType type = at::kBFloat16;
   int codes = 500, repeat = 5, segments = 0;  // 0: 1, 2, 4, ... 32
   bool profile = false;
+  DecodeStepOptions step;
 };
 
 struct Figures {
@@ -129,6 +132,14 @@ bool parse(int argc, char** argv, Arguments* arguments) {
       arguments->type = at::kHalf;
     } else if (word == "--profile") {
       arguments->profile = true;
+    } else if (word == "--free-splits") {
+      arguments->step.networks.free_splits = true;
+    } else if (word == "--blocks" && number) {
+      arguments->step.attention_blocks = std::atoi(argv[++i]);
+    } else if (word == "--tile" && number) {
+      arguments->step.networks.tile = static_cast<RowTile>(std::atoi(argv[++i]));
+    } else if (word == "--norm-rows" && number) {
+      arguments->step.networks.fused_norm_rows = std::atoi(argv[++i]);
     } else if (word == "--codes" && number) {
       arguments->codes = std::atoi(argv[++i]);
     } else if (word == "--repeat" && number) {
@@ -156,7 +167,9 @@ int bench(const Arguments& arguments) {
   std::vector<int> counts = {1, 2, 4, 8, 16, 32};
   if (arguments.segments > 0) counts = {arguments.segments};
   const double begin = now();
-  Bench all{arguments, model, rows, CudaDecodeBatch(model, std::max(32, counts.back()))};
+  CudaDecodeOptions batch;
+  batch.step = arguments.step;
+  Bench all{arguments, model, rows, CudaDecodeBatch(model, std::max(32, counts.back()), batch)};
   std::printf("batch made in %.3f s\n", now() - begin);
   for (const int segments : counts) {
     if (arguments.profile) {

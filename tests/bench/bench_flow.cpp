@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "cuda/cuda_check.h"
@@ -116,6 +118,33 @@ void bench_solves(const char* name, CudaFlowSolver& solver, const FlowSizes& siz
     bench_new_lengths(solver, sizes, type, prompt, /*apart=*/9);
     bench_new_lengths(solver, sizes, type, prompt, /*apart=*/70);
   }
+}
+
+// What may become the default.
+void bench_ways(const std::shared_ptr<const FlowNetwork>& network, const FlowSizes& sizes) {
+  const auto bench = [&](const char* name, const FlowSolverOptions& options) {
+    CudaFlowSolver solver(network, options);
+    bench_solves(name, solver, sizes, at::kBFloat16, /*all=*/true);
+  };
+  FlowSolverOptions lanes;
+  lanes.side_rows = 8192;
+  bench("bf16, two lanes", lanes);
+  lanes.least_side_rows = 3584;
+  bench("bf16, lanes from 3584 rows", lanes);
+  FlowSolverOptions fitted;
+  fitted.fit_tiles = true;
+  bench("bf16, fitted tiles", fitted);
+  for (const int count : {8, 16, ProductChoice::kMostCandidates}) {
+    FlowSolverOptions more;
+    more.products.candidates = count;
+    bench(("bf16, " + std::to_string(count) + " candidates").c_str(), more);
+  }
+  FlowSolverOptions free;
+  free.products = {ProductChoice::kMostCandidates, /*equal_bits=*/false};
+  bench("bf16, rule of bits off", free);
+  lanes.fit_tiles = true;
+  lanes.products.candidates = 16;
+  bench("bf16, lanes, tiles, 16", lanes);
 }
 
 void bench_libtorch(const FlowMatching& flow, const FlowSizes& sizes, at::ScalarType type) {
@@ -253,6 +282,15 @@ class KernelBench {
     const double frames = segment_.frames, wanted = segment_.frames - segment_.first;
     const double flops = 2 * 4.0 * frames * frames * static_cast<double>(network_.width);
     print("attention", 12, ms, flops / (ms * 1e-3) / peak_, "matrix peak");
+    if (attention_takes_largest(type_, call.head_size)) {
+      const FlowLayout other({segment_}, kLargestAttentionRows);
+      space_.upload(other, nullptr);
+      call.tile_rows = kLargestAttentionRows;
+      const double tall = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
+      print("attention, tiles of 192", 0, tall, flops / (tall * 1e-3) / peak_, "matrix peak");
+      space_.upload(layout_, nullptr);
+      call.tile_rows = kLargeAttentionRows;
+    }
     call.tiles = space_.tiles + space_.room_for_tiles;
     call.tile_count = space_.tile_counts + 1;
     call.max_tiles = layout_.max_head_tiles;
@@ -300,10 +338,8 @@ void run() {
   eager.graphs = false;
   CudaFlowSolver single(half_network, eager);
   bench_solves("bf16, no graphs", single, sizes, at::kBFloat16, /*all=*/false);
-  FlowSolverOptions two_lanes;
-  two_lanes.side_rows = 8192;
-  CudaFlowSolver side_by_side(half_network, two_lanes);
-  bench_solves("bf16, two lanes", side_by_side, sizes, at::kBFloat16, /*all=*/true);
+  bench_ways(half_network, sizes);
+  bench_solves("bf16 again", half_solver, sizes, at::kBFloat16, /*all=*/false);
   bench_libtorch(*half, sizes, at::kBFloat16);
 
   const FlowProblem problem = random_flow_problem(sizes, 430, 400);

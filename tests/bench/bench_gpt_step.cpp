@@ -17,12 +17,19 @@ const char kUsage[] =
     "usage: bench_gpt_step [--type bf16|fp16|fp32] [--layers N] [--kernels] [--variants] "
     "[--rule-off]\n"
     "  --kernels   each linear layer by itself as well\n"
-    "  --variants  norm inside or before the linear layers, with and without prefetching\n"
+    "  --variants  norm inside or before the linear layers, prefetching, other tiles of rows\n"
     "  --rule-off  other cuts of K for each number of rows: what equal bits cost\n";
 
 constexpr int kBeams = 3;
 constexpr int kSegments[] = {1, 2, 4, 8, 16, 32};
 constexpr int kMostRows = 96;
+constexpr RowTile kTiles[] = {RowTile::kUsual, RowTile::kNarrow, RowTile::kTall,
+                              RowTile::kNarrowTall};
+
+const char* name_of(RowTile tile) {
+  constexpr const char* kNames[] = {"usual tile", "narrow tile", "tall tile", "narrow tall tile"};
+  return kNames[static_cast<int>(tile)];
+}
 
 struct Arguments {
   at::ScalarType type = at::kBFloat16;
@@ -99,10 +106,11 @@ class Bench {
     });
   }
 
-  void print_steps(const char* what, GptStepTuning tuning) {
+  void print_steps(const char* what, GptStepTuning tuning, int least = 1, int most = 32) {
     const double bytes =
         double(model_->gpt().weight_bytes()) + double(model_->mel_head().weight.nbytes());
     for (const int segments : kSegments) {
+      if (segments < least || segments > most) continue;
       print_step(what, segments, step(segments, tuning), bytes);
     }
   }
@@ -135,22 +143,30 @@ class Bench {
       check(cudaMemset(buffer->data(), 0, room * sizeof(float)));
     }
     for (const auto& kind : kKinds) {
+      const Linear& first = layers[0].*kind.linear;
       for (const int segments : kSegments) {
-        if (!runs(layers[0].*kind.linear, kind.output, kind.norm, segments * kBeams, x, y))
-          continue;
-        const DeviceTime time = time_graph([&](cudaStream_t stream) {
-          for (const Gpt2::Layer& layer : layers) {
-            RowLinear linear =
-                row_linear_of(layer.*kind.linear, kind.output, segments * kBeams, x, y);
-            if (kind.norm) {
-              linear.x = nullptr;
-              linear.norm = norm_of(layer, linear.in, x, h);
-              linear.norm.part_count = 0;
+        for (const RowTile tile : kTiles) {
+          const int rows = segments * kBeams;
+          // Other tiles are there for 9 to 24 rows, and for 6 with a norm.
+          const bool other = rows > 8 ? rows <= 24 : kind.norm && rows > 4;
+          if (tile != RowTile::kUsual && !other) continue;
+          if (!runs(first, kind.output, kind.norm, rows, x, y)) continue;
+          const DeviceTime time = time_graph([&](cudaStream_t stream) {
+            for (const Gpt2::Layer& layer : layers) {
+              RowLinear linear = row_linear_of(layer.*kind.linear, kind.output, rows, x, y);
+              linear.tile = tile;
+              if (kind.norm) {
+                linear.x = nullptr;
+                linear.norm = norm_of(layer, linear.in, x, h);
+                linear.norm.part_count = 0;
+              }
+              check(row_linear(linear, stream));
             }
-            check(row_linear(linear, stream));
-          }
-        });
-        print_kernel(kind.name, segments, time, double((layers[0].*kind.linear).weight.nbytes()));
+          });
+          const std::string name =
+              tile == RowTile::kUsual ? kind.name : std::string(kind.name) + ", " + name_of(tile);
+          print_kernel(name.c_str(), segments, time, double(first.weight.nbytes()));
+        }
       }
     }
     print_norms(x, y, h);
@@ -221,7 +237,7 @@ class Bench {
 
   void print_kernel(const char* name, int segments, const DeviceTime& time, double bytes) const {
     const double count = double(model_->gpt().layers().size());
-    std::printf("  %-20s %2d rows  %6.2f us [%.2f-%.2f]  %5.1f MB  %5.1f %% of the copy\n", name,
+    std::printf("  %-38s %2d rows  %6.2f us [%.2f-%.2f]  %5.1f MB  %5.1f %% of the copy\n", name,
                 segments * kBeams, 1e3 * time.median / count, 1e3 * time.least / count,
                 1e3 * time.most / count, bytes / 1e6,
                 100 * bytes / (time.median / count * 1e6) / bandwidth_);
@@ -241,7 +257,19 @@ void run(const Arguments& arguments) {
     bench.print_steps("norm inside up to 8 rows", {8, true, 0, true});
     bench.print_steps("without prefetch", {kFusedNormRows, false, 0, true});
   }
+  if (arguments.variants) {
+    for (const RowTile tile : kTiles) {
+      GptStepTuning tuning;
+      tuning.tile = tile;
+      bench.print_steps(name_of(tile), tuning, 2, 8);
+      tuning.fused_norm_rows = 16;
+      bench.print_steps((std::string(name_of(tile)) + ", norm in 16").c_str(), tuning, 2, 8);
+    }
+  }
   if (arguments.rule_off) {
+    GptStepTuning tuning;
+    tuning.free_splits = true;
+    bench.print_steps("fastest parts of K", tuning);
     for (const int splits : {1, 2, 4}) {
       bench.print_steps(("K in " + std::to_string(splits) + " parts").c_str(),
                         {kFusedNormRows, true, splits, true});

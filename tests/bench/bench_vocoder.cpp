@@ -1,5 +1,5 @@
 // The vocoder on CUDA at official sizes with random weights: time per length, per kind of kernel,
-// and its distance from LibTorch in float32.
+// and its distance from LibTorch in float32, for each way to run the kernels (WaveWays).
 // usage: bench_vocoder [FRAMES [SIDE_BY_SIDE]] (861 frames are 10 s; stages of at most SIDE_BY_SIDE
 // frames run their residual blocks side by side)
 #include <ATen/Context.h>
@@ -51,7 +51,7 @@ Times measure(const std::function<void()>& work) {
 }
 
 void print(const std::string& what, const Times& times) {
-  std::printf("%-44s %8.3f ms [%.3f - %.3f], n = %d\n", what.c_str(), times.median, times.least,
+  std::printf("%-52s %8.3f ms [%.3f - %.3f], n = %d\n", what.c_str(), times.median, times.least,
               times.most, kRepeats);
 }
 
@@ -103,6 +103,34 @@ void print_kernels(CudaWaveDecoder& decoder, const at::Tensor& mel) {
   for (const auto& launch : launches) cudaEventDestroy(launch.second);
 }
 
+using Packed = std::shared_ptr<const PackedVocoder>;
+
+void run_side_by_side(const Packed& packed, const std::string& name, const at::Tensor& mel) {
+  std::printf("\n");
+  for (const int64_t limit : {int64_t{0}, int64_t{10000}, int64_t{40000}}) {
+    WavePlan plan;
+    plan.side_by_side = limit;
+    CudaWaveDecoder decoder(packed, plan);
+    print(name + ", side by side up to " + std::to_string(limit),
+          measure([&] { decoder.decode(mel, StopToken()); }));
+  }
+}
+
+void run_way(const Packed& packed, const std::string& name, const WavePlan& plan,
+             const at::Tensor& mel, const at::Tensor& want) {
+  CudaWaveDecoder decoder(packed, plan);
+  const at::Tensor got = decoder.decode(mel, StopToken());
+  std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
+  print(name, measure([&] { decoder.decode(mel, StopToken()); }));
+  const int64_t frames = mel.size(2);
+  for (const int64_t length : {int64_t{1}, int64_t{50}, int64_t{172}, frames / 2, 2 * frames}) {
+    const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
+    print(name + ", " + std::to_string(length) + " frames",
+          measure([&] { decoder.decode(part, StopToken()); }));
+  }
+  print_kernels(decoder, mel);
+}
+
 void run(int64_t frames, WavePlan plan) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
@@ -119,24 +147,22 @@ void run(int64_t frames, WavePlan plan) {
               want.abs().gt(0.999).to(at::kFloat).mean().item<double>());
   print("LibTorch, float32", measure([&] { network(mel, StopToken()); }));
   for (const WaveType type : {WaveType::kHalf, WaveType::kFloat}) {
-    const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
     const auto packed = std::make_shared<PackedVocoder>(network, type);
-    CudaWaveDecoder decoder(packed, plan);
-    const at::Tensor got = decoder.decode(mel, StopToken());
-    std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
-    print(name, measure([&] { decoder.decode(mel, StopToken()); }));
-    const std::vector<int64_t> lengths = {1, 50, frames / 2, frames, 2 * frames};
-    for (const int64_t limit : {int64_t{0}, int64_t{10000}, int64_t{40000}}) {
-      CudaWaveDecoder other(packed, WavePlan{limit});
-      print(name + ", side by side up to " + std::to_string(limit),
-            measure([&] { other.decode(mel, StopToken()); }));
+    const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
+    run_side_by_side(packed, name, mel);
+    const bool half = type == WaveType::kHalf;
+    const struct {
+      const char* name;
+      WaveWays ways;
+    } kWays[] = {{"default", {}},
+                 {"overlap", {true, false, false}},
+                 {half ? "warpgroups" : "small tiles", {false, half, !half}},
+                 {half ? "warpgroups, overlap" : "small tiles, overlap", {true, half, !half}},
+                 {"default again", {}}};
+    for (const auto& way : kWays) {
+      plan.ways = way.ways;
+      run_way(packed, name + ", " + way.name, plan, mel, want);
     }
-    for (const int64_t length : lengths) {
-      const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
-      print(name + ", " + std::to_string(length) + " frames",
-            measure([&] { decoder.decode(part, StopToken()); }));
-    }
-    print_kernels(decoder, mel);
   }
 }
 

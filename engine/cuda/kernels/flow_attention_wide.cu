@@ -10,19 +10,28 @@ namespace {
 
 constexpr int kHeadSize = 64;
 using Place = AttentionRows<kHeadSize>;
-constexpr int kGroups = 2, kGroupRows = 64;
-constexpr int kThreads = kGroups * 128;
+constexpr int kGroupRows = 64;
 constexpr int kKeys = kAttentionKeys;
 // Tiles in the ring: one that is weighed, the one before it that may still be gathered, two that
 // come.
 constexpr int kStages = 4;
 constexpr uint32_t kStageBytes = 2 * Place::kBytes;  // keys, values
 constexpr uint32_t kTurnBytes = 1024;                // after which the layout repeats
-constexpr size_t kSharedBytes = Place::kQueryBytes + kStages * kStageBytes + kTurnBytes;
-static_assert(kLargeAttentionRows == kGroups * kGroupRows, "a block serves one tile");
 static_assert(Place::kRowBytes == 128 && Place::kBytes % kTurnBytes == 0 &&
-                  Place::kQueryBytes % kTurnBytes == 0,
+                  kGroupRows * Place::kRowBytes % kTurnBytes == 0,
               "operands are swizzled by 128 bytes");
+
+// A block of threads with two groups, of which two share a multiprocessor, or with three.
+template <int kGroups>
+struct Shape {
+  static constexpr int kThreads = kGroups * 128, kRows = kGroups * kGroupRows;
+  static constexpr int kBlocks = kGroups == 2 ? 2 : 1;  // a multiprocessor
+  static constexpr uint32_t kQueryBytes = kRows * Place::kRowBytes;
+  static constexpr size_t kSharedBytes = kQueryBytes + kStages * kStageBytes + kTurnBytes;
+};
+static_assert(Shape<2>::kRows == kLargeAttentionRows && Shape<3>::kRows == kLargestAttentionRows,
+              "a block serves one tile");
+constexpr unsigned kLoaders = 256;  // the threads that load keys
 
 // Operand in rows of 128 bytes swizzled by 128 bytes; 8 rows (of the outer dimension, or of the
 // inner one if it is transposed) take 1024 bytes. `at` is in the first of them.
@@ -30,15 +39,6 @@ __device__ inline uint64_t swizzled_operand(uint32_t at) {
   constexpr uint64_t kEightRows = kTurnBytes >> 4, kSwizzle128 = 1;
   return static_cast<uint64_t>((at & 0x3FFFFu) >> 4) | kEightRows << 16 | kEightRows << 32 |
          kSwizzle128 << 62;
-}
-
-// The values of running products are read from here on, not before.
-__device__ inline void settle(float (&sum)[8][4]) {
-#pragma unroll
-  for (auto& four : sum) {
-#pragma unroll
-    for (float& value : four) asm volatile("" : "+f"(value)::"memory");
-  }
 }
 
 #define SUMS                                                                                    \
@@ -129,7 +129,7 @@ __device__ inline uint32_t behind(uint32_t stage) {
 
 // Copies a tile of keys and values at a time into the ring: a group of copies each, even if none
 // is left.
-template <typename T>
+template <typename T, int kGroups>
 struct KeyLoader {
   const T* any;    // an address that may be read
   const T* keys;   // this thread's piece of the first row that it copies
@@ -139,10 +139,11 @@ struct KeyLoader {
   uint32_t stage = 0;
 
   __device__ void next() {
-    if (left > 0) {
+    const bool loads = Shape<kGroups>::kThreads == kLoaders || threadIdx.x < kLoaders;
+    if (loads && left > 0) {
       const uint32_t to = place + stage;
-      load_rows<T, kHeadSize, kKeys, kThreads>(to, keys, 3 * width, left - row, any);
-      load_rows<T, kHeadSize, kKeys, kThreads>(to + Place::kBytes, keys + width, 3 * width,
+      load_rows<T, kHeadSize, kKeys, kLoaders>(to, keys, 3 * width, left - row, any);
+      load_rows<T, kHeadSize, kKeys, kLoaders>(to + Place::kBytes, keys + width, 3 * width,
                                                left - row, any);
     }
     copies_commit();
@@ -153,8 +154,8 @@ struct KeyLoader {
 };
 
 // Block: (head, tile).
-template <typename T>
-__global__ void __launch_bounds__(kThreads, 2)
+template <typename T, int kGroups>
+__global__ void __launch_bounds__(Shape<kGroups>::kThreads, Shape<kGroups>::kBlocks)
     attend_wide(const T* qkv, T* out, const AttentionTile* tiles, const int32_t* tile_count,
                 int heads) {
   extern __shared__ unsigned char attention_memory[];
@@ -167,11 +168,11 @@ __global__ void __launch_bounds__(kThreads, 2)
 
   const auto memory = static_cast<uint32_t>(__cvta_generic_to_shared(attention_memory));
   const uint32_t queries = (memory + kTurnBytes - 1) / kTurnBytes * kTurnBytes;
-  const uint32_t stages = queries + Place::kQueryBytes;
+  const uint32_t stages = queries + Shape<kGroups>::kQueryBytes;
   const int own_row = static_cast<int>(threadIdx.x) / Place::kPieces;
   const int own_piece = static_cast<int>(threadIdx.x) % Place::kPieces;
   const uint32_t own_place = Place::place(own_row, own_piece);
-  KeyLoader<T> loader{
+  KeyLoader<T, kGroups> loader{
       qkv,
       qkv + static_cast<int64_t>(tile.key_row + own_row) * stride + width + column + own_piece * 8,
       width,
@@ -179,7 +180,7 @@ __global__ void __launch_bounds__(kThreads, 2)
       stages + own_place,
       tile.keys};
   wait_for_predecessors();
-  load_rows<T, kHeadSize, kLargeAttentionRows, kThreads>(
+  load_rows<T, kHeadSize, Shape<kGroups>::kRows, Shape<kGroups>::kThreads>(
       queries + own_place,
       qkv + static_cast<int64_t>(tile.query_row + own_row) * stride + column + own_piece * 8,
       stride, tile.queries - own_row, qkv);
@@ -208,26 +209,24 @@ __global__ void __launch_bounds__(kThreads, 2)
   }
 }
 
+template <typename T, int kGroups>
+cudaError_t launch_groups(const AttentionCall& call, cudaStream_t on) {
+  const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(call.max_tiles));
+  return launch_dependent(attend_wide<T, kGroups>, grid, Shape<kGroups>::kThreads,
+                          Shape<kGroups>::kSharedBytes, on, static_cast<const T*>(call.qkv),
+                          static_cast<T*>(call.out), call.tiles, call.tile_count, call.heads);
+}
+
 template <typename T>
 cudaError_t launch(const AttentionCall& call, cudaStream_t on) {
-  const dim3 grid(static_cast<unsigned>(call.heads), static_cast<unsigned>(call.max_tiles));
-  return launch_dependent(attend_wide<T>, grid, kThreads, kSharedBytes, on,
-                          static_cast<const T*>(call.qkv), static_cast<T*>(call.out), call.tiles,
-                          call.tile_count, call.heads);
+  return call.tile_rows > kLargeAttentionRows ? launch_groups<T, 3>(call, on)
+                                              : launch_groups<T, 2>(call, on);
 }
 
 }  // namespace
 
 bool wide_attention_takes(int head_size) {
-#ifdef INDEXTTS2_SM90A
-  int device = 0, major = 0, minor = 0;
-  return head_size == kHeadSize && cudaGetDevice(&device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess &&
-         major == 9 && minor == 0;
-#else
-  return head_size < 0;  // never
-#endif
+  return head_size == kHeadSize && has_warpgroup_products();
 }
 
 cudaError_t attend_streams_wide(const AttentionCall& call, cudaStream_t on) {
