@@ -36,16 +36,26 @@ class Renderer {
   void await_voice(const SynthesisRequest& request, const StopToken& stop) const;
   // The three steps of a segment; the first one needs the voice, the second may take several
   // together. Throw Error{kSynthesis, kCancelled}.
-  FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const;
+  FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded);
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop);
   Sound vocode(const at::Tensor& mel, bool capped, const StopToken& stop);
 
  private:
+  // What the last segment's voice left on the device: the next one's is most often the same.
+  struct KnownPrompt {
+    std::weak_ptr<const VoiceParts> voice;
+    MelPrompt there;
+  };
+  void warm_up_latent() const;
+  const MelPrompt& prompt_of(const SynthesisRequest& request);
+
   const std::shared_ptr<const SpeechModel> model_;
   const std::shared_ptr<StageClock> clock_;
   const std::string device_;
+  const std::unique_ptr<LatentPass> latent_pass_;  // null: gpt
   const std::unique_ptr<FlowSolver> solver_;
   const std::unique_ptr<WaveDecoder> decoder_;
+  KnownPrompt known_;
 };
 
 }  // namespace indextts2
