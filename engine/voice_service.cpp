@@ -76,9 +76,9 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
                                       dtype = parts_.dtype_on(device), warmup = parts_.warmup,
                                       left](const StopToken& closing) {
     const DeviceScope scope(device);
-    std::shared_ptr<const VoiceEncoder> encoder =
-        load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
-    wait_for_stream(at::Device(device));  // it works on another stream
+    std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
+        *files, config, WeightsOptions{at::Device(torch_device(device)), dtype, closing, {}});
+    wait_for_stream(at::Device(torch_device(device)));  // it works on another stream
     *left = encoder->unused();
     if (warmup && device != "cpu") warm_up(*encoder, closing);
     return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
