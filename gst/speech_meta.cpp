@@ -22,13 +22,18 @@ gboolean copy_meta(GstBuffer* to, GstCustomMeta* meta, GstBuffer*, GQuark, gpoin
   return TRUE;
 }
 
+// Kept for the life of the process.
+GstCaps* text_time_caps() {
+  static GstStaticCaps timestamps = GST_STATIC_CAPS("timestamp/x-indextts2-text");
+  static GstCaps* const caps = gst_static_caps_get(&timestamps);
+  return caps;
+}
+
 // When upstream wanted the words to be heard.
 void add_text_time(GstBuffer* buffer, const SegmentInfo& info) {
   if (!info.text_time) return;
-  static GstStaticCaps timestamps = GST_STATIC_CAPS("timestamp/x-indextts2-text");
-  GstCaps* const caps = gst_static_caps_get(&timestamps);
-  gst_buffer_add_reference_timestamp_meta(buffer, caps, *info.text_time, info.text_duration);
-  gst_caps_unref(caps);
+  gst_buffer_add_reference_timestamp_meta(buffer, text_time_caps(), *info.text_time,
+                                          info.text_duration);
 }
 
 // For scaletempo mode=fit-down, which knows this meta since GStreamer 1.26.
@@ -47,6 +52,7 @@ void register_speech_meta() {
   static const gsize once = [] {
     static const gchar* no_tags[] = {nullptr};
     gst_meta_register_custom(kSpeechMetaName, no_tags, copy_meta, nullptr, nullptr);
+    text_time_caps();
     return gsize{1};
   }();
   (void)once;

@@ -44,6 +44,9 @@ GstBusSyncReply LiveRig::on_message(GstBus*, GstMessage* message, gpointer data)
     made.full_name = name;
     fail_unless(name.rfind("indextts2/", 0) == 0, "%s", name.c_str());
     made.name = name.substr(10);
+    for (gint i = 0; i < gst_structure_n_fields(s); ++i) {
+      made.fields.insert(gst_structure_nth_field_name(s, static_cast<guint>(i)));
+    }
     gst_structure_get_uint64(s, "id", &made.id);
     gst_structure_get_uint64(s, "running-time", &made.running_time);
     gst_structure_get_uint64(s, "heard", &made.heard);

@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct LiveMessage {
   GstClockTime running_time = GST_CLOCK_TIME_NONE;
   guint64 heard = 0;
   std::string reason, user_data;
+  std::set<std::string> fields;  // names
   size_t buffers_before = 0;  // that had been taken when it was posted
 };
 
