@@ -85,12 +85,6 @@ void Renderer::warm_up_latent() const {
   }
 }
 
-void Renderer::await_voice(const SynthesisRequest& request, const StopToken& stop) const {
-  if (request.voice->settled() && !request.voice->failed()) return;
-  const StageTimer timer(*clock_, "await voice");
-  request.voice->whole(stop);
-}
-
 const MelPrompt& Renderer::prompt_of(const SynthesisRequest& request) {
   if (known_.voice.lock() == request.voice) return known_.there;
   const VoiceFeatures& voice = request.voice->whole(StopToken());

@@ -31,10 +31,9 @@ class Renderer {
   // Frames that the flow has to go through for a segment of so many codes, its prompt included.
   static int64_t frames(const SynthesisRequest& request, size_t num_codes);
 
-  // Waits for what rendering needs of the segment's voice. Throws what that failed with, which is
-  // no failure of this device, or Error{kCancelled}.
-  void await_voice(const SynthesisRequest& request, const StopToken& stop) const;
-  // The three steps of a segment; the first one needs the voice, the second may take several
+  // Books time that went by with nothing to do but to wait for the rest of a voice.
+  void waited_for_voice(double seconds) const { clock_->add("await voice", seconds); }
+  // The three steps of a segment; the first one needs the whole voice, the second may take several
   // together. Throw Error{kSynthesis, kCancelled}.
   FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded);
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop);
