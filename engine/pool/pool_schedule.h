@@ -39,7 +39,7 @@ class PoolSchedule {
   std::vector<Waiting> close_seat(size_t seat) {
     std::vector<Waiting> left = queues_[seat].take_all();
     for (const Waiting& job : left) {
-      if (job.order.movable()) --num_movable_;
+      note_gone(job.order);
       loads_.leave(seat, job.order.cost);
     }
     count_movable(seat);
@@ -55,6 +55,7 @@ class PoolSchedule {
     ++turn_;
     const size_t seat = loads_.open_seat(choice);
     if (order.movable()) ++num_movable_;
+    if (order.first) ++num_firsts_;
     queues_[seat].push(std::move(item), order);
     count_movable(seat);
     loads_.enter(seat, order.cost);
@@ -69,11 +70,13 @@ class PoolSchedule {
       taken = queues_[seat].take([&](const Order& order) { return order.first || !only_first; });
     }
     if (taken) {
-      if (taken->order.movable()) --num_movable_;
+      note_gone(taken->order);
       count_movable(seat);
       return taken;
     }
-    if (num_movable_ == 0 || !loads_.is_open(seat)) return std::nullopt;
+    // Replicas ask after each of their steps: most of the time that is all.
+    if ((only_first ? num_firsts_ : num_movable_) == 0) return std::nullopt;
+    if (!loads_.is_open(seat)) return std::nullopt;
     return take_over(seat, only_first);
   }
 
@@ -105,19 +108,24 @@ class PoolSchedule {
       return order.movable() && (order.first || !only_first) && order.cost * own_pace < latest;
     });
     if (!taken) return std::nullopt;
-    --num_movable_;
+    note_gone(taken->order);
     count_movable(victim);
     loads_.leave(victim, taken->order.cost);
     loads_.enter(thief, taken->order.cost);
     return taken;
   }
 
+  // It waits no more.
+  void note_gone(const Order& order) {
+    if (order.movable()) --num_movable_;
+    if (order.first) --num_firsts_;
+  }
   void count_movable(size_t seat) { loads_.set_num_movable(seat, queues_[seat].num_movable()); }
 
   std::deque<FairQueue<Item>> queues_;
   ReplicaLoads loads_;
-  size_t num_movable_ = 0;  // of all waiting jobs
-  uint64_t turn_ = 0;       // jobs placed so far
+  size_t num_movable_ = 0, num_firsts_ = 0;  // of all waiting jobs
+  uint64_t turn_ = 0;                        // jobs placed so far
 };
 
 }  // namespace indextts2
