@@ -73,20 +73,24 @@ std::shared_ptr<const SpeechModel> load_on(const LoadedModel& model, const Model
                                            const std::shared_ptr<const ModelCheckpoints>& files,
                                            const StopToken& stop, const Tell& tell) {
   const at::ScalarType dtype = dtype_of(place);
+  model.memory->begin(place.device);
   const std::string key = model.settings.model_dir + "|" + place.device + "|" +
                           std::to_string(static_cast<int>(dtype)) + "|" +
                           std::to_string(static_cast<int>(model.settings.kernels));
   return shared_networks().open(
       key,
-      [files, config = model.config, device = place.device, dtype,
-       kernels = model.settings.kernels](const StopToken& load_stop, const Tell& load_tell) {
+      [files, config = model.config, device = place.device, dtype, kernels = model.settings.kernels,
+       memory = model.memory](const StopToken& load_stop, const Tell& load_tell) {
         const DeviceScope scope(device);
+        wait_for_stream(at::Device(torch_device(device)));
+        memory->mark(device, "context");
         ByteCounter counter(files->bytes(), device, load_tell);
         auto loaded = std::make_shared<const SpeechModel>(
             *files, config,
-            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()},
+            WeightsOptions{at::Device(torch_device(device)), dtype, load_stop, counter.on_bytes()},
             kernels == Kernels::kLibTorch ? nullptr : find_device_backend(device));
-        wait_for_stream(at::Device(device));  // replicas use streams of their own
+        wait_for_stream(at::Device(torch_device(device)));  // replicas use streams of their own
+        memory->mark(device, "speech networks");
         return loaded;
       },
       stop, tell);
@@ -208,28 +212,32 @@ std::vector<SpeechPool::Plan> replica_plans(const LoadedModel& model,
   std::vector<SpeechPool::Plan> plans;
   for (const ModelPlace& place : places) {
     const std::string& device = place.device;
-    plans.emplace_back(device, [device, network = networks.at(device), clock = model.clock,
-                                faults = model.faults, max_batch = model.settings.max_batch,
-                                warmup = model.settings.warmup](const StopToken& closing) {
-      SynthesizerOptions replica;
-      replica.device = device;
-      replica.max_batch = max_batch;
-      replica.faults = faults;
-      replica.enter_thread = [device](ReplicaThread thread) {
-        // What is decoded now is heard first; rendering takes what decoding leaves of the device.
-        return std::make_shared<DeviceScope>(device, thread == ReplicaThread::kDecode
-                                                         ? StreamPriority::kHigh
-                                                         : StreamPriority::kNormal);
-      };
-      if (device != "cpu") {
-        replica.frames_rendered_together = kFramesTogether;
-        replica.latent_when_rendering = true;
-        replica.warm_sizes = warmup;
-      }
-      auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
-      if (warmup) synthesizer->warm_up(closing);
-      return synthesizer;
-    });
+    plans.emplace_back(
+        device, [device, network = networks.at(device), clock = model.clock, memory = model.memory,
+                 faults = model.faults, max_batch = model.settings.max_batch,
+                 warmup = model.settings.warmup](const StopToken& closing) {
+          SynthesizerOptions replica;
+          replica.device = device;
+          replica.max_batch = max_batch;
+          replica.faults = faults;
+          replica.mark_memory = [device, memory](const char* part) { memory->mark(device, part); };
+          replica.enter_thread = [device](ReplicaThread thread) {
+            // What is decoded now is heard first; rendering takes what decoding leaves of the
+            // device.
+            return std::make_shared<DeviceScope>(device, thread == ReplicaThread::kDecode
+                                                             ? StreamPriority::kHigh
+                                                             : StreamPriority::kNormal);
+          };
+          if (device != "cpu") {
+            replica.frames_rendered_together = kFramesTogether;
+            replica.latent_when_rendering = true;
+            replica.warm_sizes = warmup;
+          }
+          auto synthesizer = std::make_unique<Synthesizer>(network, clock, std::move(replica));
+          if (warmup) synthesizer->warm_up(closing);
+          memory->mark(device, "first segment");
+          return synthesizer;
+        });
   }
   return plans;
 }

@@ -12,6 +12,7 @@
 
 #include "core/clock.h"
 #include "device_loads.h"
+#include "encoded_voice.h"
 #include "loaded_model.h"
 #include "model_stats.h"
 #include "pool/device.h"
@@ -28,25 +29,9 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kVoiceCacheBytes = 256u << 20;
 
-// A voice of one model. Its tensors fit no other.
-class EncodedVoice : public Voice {
- public:
-  EncodedVoice(std::shared_ptr<const VoiceFeatures> features, std::string model_dir)
-      : features(std::move(features)), model_dir(std::move(model_dir)) {}
-  double prompt_seconds() const override { return features->prompt_seconds; }
-
-  const std::shared_ptr<const VoiceFeatures> features;
-  const std::string model_dir;
-};
-
-uint64_t bytes_of(const VoiceFeatures& voice) {
-  uint64_t bytes = 0;
-  for (const at::Tensor& tensor :
-       {voice.speaker_latents, voice.ref_mel, voice.style, voice.prompt_condition,
-        voice.base_emovec, voice.own_emovec, voice.clip_emovec}) {
-    if (tensor.defined()) bytes += tensor.nbytes();
-  }
-  return bytes;
+// Decoding needs no more than its early part.
+bool needs_whole_voice(const SpeakOptions& speak) {
+  return speak.emotion.vector.has_value() && !speak.emotion.random;
 }
 
 std::string environment(const char* name) {
@@ -109,7 +94,7 @@ SynthesisRequest settle(const SpeechRequest& speech, const LoadedModel& model) {
   const GenerationOptions& own = model.info.defaults;
   SynthesisRequest request;
   request.segment = speech.segment;
-  request.voice = voice->features;
+  request.voice = voice->parts;
   request.emotion.alpha = speech.options->emotion.alpha;
   if (speech.options->emotion.vector) request.emotion.vector = *speech.options->emotion.vector;
   request.random_emotion = speech.options->emotion.random;
@@ -138,7 +123,7 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
   ~LoadedEngine() override { model_->events->remove(listener_); }
 
   std::shared_ptr<const Voice> load_voice(const VoiceOptions& options) override {
-    return load_voice(options, StopToken());
+    return load_voice(options, /*whole=*/true, StopToken());
   }
   std::unique_ptr<Session> open_session(const SessionOptions& options) override;
   void load_device(const std::string& word, const DeviceLoadOptions& options) override;
@@ -147,7 +132,8 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
   ModelInfo model() const override { return model_->info; }
 
  private:
-  std::shared_ptr<const Voice> load_voice(VoiceOptions options, const StopToken& stop);
+  // Unless `whole` is wanted, returns once decoding may begin.
+  std::shared_ptr<const Voice> load_voice(VoiceOptions options, bool whole, const StopToken& stop);
   std::shared_ptr<const Voice> encode(const VoiceOptions& options, const StopToken& stop,
                                       const Tell& tell) const;
   std::unique_ptr<SegmentReader> open_reader(std::string text, const SpeakOptions& options) const;
@@ -164,7 +150,8 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
   SharedLoads<const Voice> voice_loads_;
 };
 
-std::shared_ptr<const Voice> LoadedEngine::load_voice(VoiceOptions options, const StopToken& stop) {
+std::shared_ptr<const Voice> LoadedEngine::load_voice(VoiceOptions options, bool whole,
+                                                      const StopToken& stop) {
   if (options.speaker.path.empty() && options.speaker.samples.empty()) {
     if (model_->info.default_voice.empty()) {
       throw Error(ErrorCode::kSettings, "no voice was given, and the model folder " +
@@ -177,18 +164,22 @@ std::shared_ptr<const Voice> LoadedEngine::load_voice(VoiceOptions options, cons
     throw Error(ErrorCode::kSettings, "max-prompt-duration: expected 1 to 15 s, got " +
                                           std::to_string(options.max_prompt_seconds) + " s");
   }
-  const std::string key = voice_key(options);
-  if (std::shared_ptr<const Voice> known = voices_.find(key)) return known;
   const StopToken either([stop, user = StopToken(options.stop)] {
     return stop.stop_requested() || user.stop_requested();
   });
-  std::shared_ptr<const Voice> voice = voice_loads_.open(
-      key,
-      [self = shared_from_this(), options](const StopToken& load_stop, const Tell& tell) {
-        return self->encode(options, load_stop, tell);
-      },
-      either, options.progress);
-  voices_.insert(key, voice, bytes_of(*static_cast<const EncodedVoice&>(*voice).features));
+  const auto usable = [](const Voice& voice) { return !parts_of(voice).failed(); };
+  const std::string key = voice_key(options);
+  std::shared_ptr<const Voice> voice = voices_.find(key);
+  if (!voice || !usable(*voice)) {
+    voice = voice_loads_.open(
+        key,
+        [self = shared_from_this(), options](const StopToken& load_stop, const Tell& tell) {
+          return self->encode(options, load_stop, tell);
+        },
+        either, options.progress, usable);
+    voices_.insert(key, voice, bytes_of(parts_of(*voice), model_->config));
+  }
+  if (whole) parts_of(*voice).whole(either);
   return voice;
 }
 
@@ -198,7 +189,7 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
   struct Result {
     std::mutex mutex;  // guards all below
     std::condition_variable changed;
-    std::shared_ptr<const VoiceFeatures> features;
+    std::shared_ptr<const VoiceParts> voice;
     std::exception_ptr error;
     bool over = false;
   };
@@ -209,9 +200,9 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
       }};
   const auto job = std::make_shared<VoiceJob>(
       std::move(request), stop, /*cost=*/1.0,
-      [result](std::shared_ptr<const VoiceFeatures> features, std::exception_ptr error) {
+      [result](std::shared_ptr<const VoiceParts> voice, std::exception_ptr error) {
         std::lock_guard<std::mutex> lock(result->mutex);
-        result->features = std::move(features);
+        result->voice = std::move(voice);
         result->error = std::move(error);
         result->over = true;
         result->changed.notify_all();
@@ -221,7 +212,7 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
   std::unique_lock<std::mutex> lock(result->mutex);
   result->changed.wait(lock, [&] { return result->over; });
   if (result->error) std::rethrow_exception(result->error);
-  return std::make_shared<const EncodedVoice>(result->features, model_->settings.model_dir);
+  return std::make_shared<const EncodedVoice>(result->voice, model_->settings.model_dir);
 }
 
 std::unique_ptr<SegmentReader> LoadedEngine::open_reader(std::string text,
@@ -270,8 +261,9 @@ std::unique_ptr<Session> LoadedEngine::open_session(const SessionOptions& option
   backend.open_reader = [self](std::string text, const SpeakOptions& speak) {
     return self->open_reader(std::move(text), speak);
   };
-  backend.load_voice = [self](const VoiceOptions& voice, const StopToken& stop) {
-    return self->load_voice(voice, stop);
+  backend.load_voice = [self](const VoiceOptions& voice, const SpeakOptions& speak,
+                              const StopToken& stop) {
+    return self->load_voice(voice, needs_whole_voice(speak), stop);
   };
   backend.submit = [self](SpeechRequest request, SpeechDone done) { self->submit(request, done); };
   backend.draw_seed = draw_seed;

@@ -115,6 +115,7 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
   model->config = read_model_config(model->files);
   model->front = std::make_shared<const FrontEnd>(model->files.bpe_model, settings.data_dir);
   model->clock = std::make_shared<StageClock>();
+  model->memory = std::make_shared<MemoryMarks>(memory_used);
   model->info = describe(*model);
   model->events = std::make_shared<DeviceEvents>();
   if (!settings.inject_faults.empty()) {
@@ -127,6 +128,9 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
   model->voices.set_parts(
       {model->files, model->config, model->clock,
        [settings](const std::string& device) { return dtype_on(settings, device); },
+       [memory = model->memory](const std::string& device, const char* part) {
+         memory->mark(device, part);
+       },
        settings.warmup});
   const std::vector<UnusedTensors> voice_unused =
       model->voices.open(settings.places.front().device, stop);

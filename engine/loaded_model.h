@@ -10,6 +10,7 @@
 #include "core/stop_token.h"
 #include "device_events.h"
 #include "indextts2/engine.h"
+#include "memory_marks.h"
 #include "pool/replica_pool.h"
 #include "stages/synthesizer.h"
 #include "text/front_end.h"
@@ -50,6 +51,7 @@ struct LoadedModel {
   ModelInfo info;
   std::shared_ptr<const FrontEnd> front;
   std::shared_ptr<StageClock> clock;
+  std::shared_ptr<MemoryMarks> memory;
   std::shared_ptr<DeviceEvents> events;
   std::shared_ptr<const FaultPlan> faults;  // null: none
   VoiceService voices;

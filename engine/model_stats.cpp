@@ -26,12 +26,14 @@ Stats stats_of(const LoadedModel& model) {
     device.codes_per_second = replica.busy_seconds > 0 ? replica.codes / replica.busy_seconds : 0;
     device.busy_share = replica.open_seconds > 0 ? replica.busy_seconds / replica.open_seconds : 0;
     device.memory_used_bytes = memory_used(place);
+    device.memory_idle_bytes = memory_idle(place);
     stats.segments += device.segments;
     stats.audio_seconds += device.audio_seconds;
     stats.busy_seconds += device.busy_seconds;
     stats.devices.push_back(std::move(device));
   }
   stats.stage_seconds = model.clock->seconds();
+  stats.memory_parts = model.memory->parts();
   return stats;
 }
 

@@ -37,7 +37,9 @@ struct SessionBackend {
   // Text worker's thread. May take long and throw: the error comes out at the text's place.
   std::function<std::unique_ptr<SegmentReader>(std::string text, const SpeakOptions&)> open_reader;
   // Text worker's thread, may take long. `options.stop` of the user is tested by the backend, too.
-  std::function<std::shared_ptr<const Voice>(const VoiceOptions& options, const StopToken& stop)>
+  // Part of the voice may still be on its way: what becomes of it, the segments tell.
+  std::function<std::shared_ptr<const Voice>(const VoiceOptions& options, const SpeakOptions& speak,
+                                             const StopToken& stop)>
       load_voice;
   // Thread of next(). Returns at once.
   std::function<void(SpeechRequest request, SpeechDone done)> submit;

@@ -81,8 +81,11 @@ std::shared_ptr<const Voice> VoiceCache::find(const std::string& key) {
 void VoiceCache::insert(const std::string& key, std::shared_ptr<const Voice> voice,
                         uint64_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
-  for (const Entry& entry : entries_) {
-    if (entry.key == key) return;
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->key != key) continue;
+    bytes_ -= entry->bytes;
+    entries_.erase(entry);
+    break;
   }
   entries_.push_front({key, std::move(voice), bytes});
   bytes_ += bytes;

@@ -23,7 +23,8 @@ class VoiceCache {
   explicit VoiceCache(uint64_t max_bytes) : max_bytes_(max_bytes) {}
 
   std::shared_ptr<const Voice> find(const std::string& key);  // null: not there
-  // Drops the voices used longest ago once the sum is above the bound; the newest always stays.
+  // In place of the one that it has of this key. Drops the voices used longest ago once the sum is
+  // above the bound; the newest always stays.
   void insert(const std::string& key, std::shared_ptr<const Voice> voice, uint64_t bytes);
 
  private:

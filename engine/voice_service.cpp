@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "audio/clip.h"
-#include "core/clock.h"
 #include "pool/device.h"
 #include "stages/failure.h"
 #include "stages/stream_handover.h"
@@ -35,34 +34,58 @@ void warm_up(const VoiceEncoder& encoder, const StopToken& stop) {
 
 }  // namespace
 
-std::shared_ptr<const VoiceFeatures> VoiceWorker::encode(const VoiceRequest& request,
-                                                         const StopToken& stop) const {
+VoiceDraft VoiceWorker::begin(const VoiceRequest& request, const StopToken& stop) const {
   const VoiceOptions& options = request.options;
   const bool has_emotion = !options.emotion.samples.empty() || !options.emotion.path.empty();
-  const MonoClip speaker = clip_of(options.speaker, options.max_prompt_seconds);
-  const MonoClip emotion =
-      has_emotion ? clip_of(options.emotion, options.max_prompt_seconds) : MonoClip();
+  MonoClip speaker, emotion;
+  {
+    const StageTimer timer(*clock_, "clip");
+    speaker = clip_of(options.speaker, options.max_prompt_seconds);
+    if (has_emotion) emotion = clip_of(options.emotion, options.max_prompt_seconds);
+  }
+  const StageTimer timer(*clock_, "voice");
   EncodeOptions encode;
   encode.max_seconds = options.max_prompt_seconds;
   encode.stop = stop;
   encode.progress = request.progress;
-  return std::make_shared<const VoiceFeatures>(
-      encoder_->encode(speaker, has_emotion ? &emotion : nullptr, encode));
+  return encoder_->begin(speaker, has_emotion ? &emotion : nullptr, encode);
+}
+
+// The rest is computed while the voice is spoken with already. It is nobody's job: what goes wrong
+// with it, the voice's users learn. Throws what breaks the device.
+void VoiceWorker::finish(VoiceDraft draft, const std::shared_ptr<VoiceParts>& voice) const {
+  const StageTimer timer(*clock_, "voice, late");
+  EncodeOptions encode;
+  encode.stop = StopToken([closing = closing_, users = std::weak_ptr<const VoiceParts>(voice)] {
+    return closing.stop_requested() || users.use_count() <= 1;  // the one here
+  });
+  try {
+    voice->complete(encoder_->finish(std::move(draft), encode));
+  } catch (...) {
+    const std::exception_ptr failure = as_error(std::current_exception());
+    voice->fail(failure);
+    if (breaks_device(failure)) std::rethrow_exception(failure);
+  }
+}
+
+void VoiceWorker::encode(VoiceJob& job) const {
+  VoiceDraft draft;
+  std::shared_ptr<VoiceParts> voice;
+  try {
+    draft = begin(job.request, job.stop());
+    voice = std::make_shared<VoiceParts>(std::move(draft.voice), draft.prompt_frames);
+  } catch (...) {
+    const std::exception_ptr failure = as_error(std::current_exception());
+    if (breaks_device(failure)) std::rethrow_exception(failure);  // the next voice starts anew
+    job.fail(failure);
+    return;
+  }
+  if (job.deliver(voice, /*units=*/0)) finish(std::move(draft), voice);
 }
 
 void VoiceWorker::serve(JobQueue<VoiceJob>& queue) {
   const DeviceScope scope(device_);
-  while (const std::shared_ptr<VoiceJob> job = queue.pop()) {
-    const double start = now_seconds();
-    try {
-      job->deliver(encode(job->request, job->stop()), /*units=*/0);
-    } catch (...) {
-      const std::exception_ptr failure = as_error(std::current_exception());
-      if (breaks_device(failure)) std::rethrow_exception(failure);  // the next voice starts anew
-      job->fail(failure);
-    }
-    clock_->add("voice", now_seconds() - start);
-  }
+  while (const std::shared_ptr<VoiceJob> job = queue.pop()) encode(*job);
 }
 
 std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const StopToken& stop,
@@ -73,15 +96,18 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
   const auto left = std::make_shared<std::vector<UnusedTensors>>();
   const auto files = std::make_shared<const ModelCheckpoints>(parts_.files);
   const VoicePool::Plan plan(device, [device, files, config = parts_.config, clock = parts_.clock,
-                                      dtype = parts_.dtype_on(device), warmup = parts_.warmup,
-                                      left](const StopToken& closing) {
+                                      dtype = parts_.dtype_on(device), mark = parts_.mark_memory,
+                                      warmup = parts_.warmup, left](const StopToken& closing) {
     const DeviceScope scope(device);
-    std::shared_ptr<const VoiceEncoder> encoder =
-        load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
-    wait_for_stream(at::Device(device));  // it works on another stream
+    std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
+        *files, config, WeightsOptions{at::Device(torch_device(device)), dtype, closing, {}});
+    wait_for_stream(at::Device(torch_device(device)));  // it works on another stream
     *left = encoder->unused();
+    free_cached_memory(device);  // what loading needed
+    mark(device, "voice networks");
     if (warmup && device != "cpu") warm_up(*encoder, closing);
-    return std::make_unique<VoiceWorker>(std::move(encoder), clock, device);
+    mark(device, "voice warm-up");
+    return std::make_unique<VoiceWorker>(std::move(encoder), clock, device, closing);
   });
   auto pool = VoicePool::open({plan}, options);
   *unused = *left;

@@ -14,31 +14,39 @@
 #include "stages/speech_model.h"
 #include "stages/synthesizer.h"
 #include "stages/voice_encoder.h"
+#include "stages/voice_parts.h"
 
 namespace indextts2 {
 
 // A clip or two to encode.
 struct VoiceRequest {
   VoiceOptions options;
-  std::function<void(int done, int total)> progress;
+  std::function<void(int done, int total)> progress;  // of the early part, out of all steps
 };
-using VoiceJob = Job<VoiceRequest, std::shared_ptr<const VoiceFeatures>>;
+// Ends with the early part of the voice; the worker goes on with the rest.
+using VoiceJob = Job<VoiceRequest, std::shared_ptr<const VoiceParts>>;
 
 // One worker that encodes voices.
 class VoiceWorker {
  public:
+  // `closing`: the pool's; gives up the rest of a voice.
   VoiceWorker(std::shared_ptr<const VoiceEncoder> encoder, std::shared_ptr<StageClock> clock,
-              std::string device)
-      : encoder_(std::move(encoder)), clock_(std::move(clock)), device_(std::move(device)) {}
+              std::string device, StopToken closing)
+      : encoder_(std::move(encoder)),
+        clock_(std::move(clock)),
+        device_(std::move(device)),
+        closing_(std::move(closing)) {}
   void serve(JobQueue<VoiceJob>& queue);
 
  private:
-  std::shared_ptr<const VoiceFeatures> encode(const VoiceRequest& request,
-                                              const StopToken& stop) const;
+  VoiceDraft begin(const VoiceRequest& request, const StopToken& stop) const;
+  void encode(VoiceJob& job) const;
+  void finish(VoiceDraft draft, const std::shared_ptr<VoiceParts>& voice) const;
 
   const std::shared_ptr<const VoiceEncoder> encoder_;
   const std::shared_ptr<StageClock> clock_;
   const std::string device_;
+  const StopToken closing_;
 };
 
 using VoicePool = ReplicaPool<VoiceWorker, VoiceJob>;
@@ -52,6 +60,8 @@ class VoiceService {
     ModelConfig config;
     std::shared_ptr<StageClock> clock;
     std::function<at::ScalarType(const std::string& device)> dtype_on;
+    // Called with the name of each part whose memory has been taken.
+    std::function<void(const std::string& device, const char* part)> mark_memory;
     bool warmup = false;  // GPUs only
   };
   void set_parts(Parts parts) { parts_ = std::move(parts); }

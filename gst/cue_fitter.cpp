@@ -108,18 +108,21 @@ void compress_cue(uint64_t length, CuePieces* pieces) {
   }
 }
 
-CuePieces CueMixer::take_before(uint64_t time) {
+CuePieces CueMixer::pass(uint64_t time) {
   CuePieces out;
-  while (!held_.empty() && position_ < time) {
-    const uint64_t room = time - position_;
-    if (held_.front().size() <= room) {
-      position_ += held_.front().size();
-      out.push_back(std::move(held_.front()));
-      held_.erase(held_.begin());
-    } else {
-      position_ = time;
-      out.push_back(split(&held_.front(), room));
-    }
+  while (!held_.empty() && position_ + held_.front().size() <= time) {
+    position_ += held_.front().size();
+    out.push_back(std::move(held_.front()));
+    held_.erase(held_.begin());
+  }
+  return out;
+}
+
+CuePieces CueMixer::take_before(uint64_t time) {
+  CuePieces out = pass(time);
+  if (!held_.empty() && position_ < time) {
+    out.push_back(split(&held_.front(), time - position_));
+    position_ = time;
   }
   return out;
 }

@@ -34,6 +34,8 @@ class CueMixer {
   // A cue from sample `start` on, not before that of the cue before it. Gives out, in order, what
   // is certain to have no other cue on it.
   CuePieces add(uint64_t start, CuePieces pieces);
+  // Gives out the pieces that end by sample `time`, before which no other cue will begin.
+  CuePieces pass(uint64_t time);
   // What is left.
   CuePieces finish();
   void reset(uint64_t position);

@@ -83,7 +83,7 @@ void EngineLoad::run(const EngineFactory& factory, EngineOptions options, VoiceO
     return cancelled_;
   };
   auto progress = [this](const Progress& step) { note(step); };
-  std::optional<Error> error;
+  std::optional<Error> error, voice_error;
   try {
     options.stop = voice.stop = stop;
     options.progress = voice.progress = progress;
@@ -103,12 +103,14 @@ void EngineLoad::run(const EngineFactory& factory, EngineOptions options, VoiceO
           failed.code != ErrorCode::kNotFound && failed.code != ErrorCode::kCancelled) {
         error = failed;
       }
+      voice_error = failed;
     } catch (...) {
       error = current_error();
     }
   }
   std::lock_guard<std::mutex> lock(mutex_);
   done_ = true;
+  voice_error_ = std::move(voice_error);
   if (cancelled_ && !error) error = Error(ErrorCode::kCancelled, "cancelled");
   if (error) {
     error_ = std::move(error);
@@ -144,6 +146,11 @@ std::shared_ptr<Engine> EngineLoad::engine() const {
   std::lock_guard<std::mutex> lock(mutex_);
   if (error_) throw *error_;
   return engine_;
+}
+
+std::optional<Error> EngineLoad::voice_error() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return voice_error_;
 }
 
 void EngineLoad::interrupt() {

@@ -26,6 +26,8 @@ class EngineLoad {
   Step wait(std::vector<Progress>* progress);
   // The engine once wait() said kDone. Throws what opening it threw.
   std::shared_ptr<Engine> engine() const;
+  // Why the voice could not be read, then. The first text that wants it tells.
+  std::optional<Error> voice_error() const;
 
   void interrupt();  // wait() returns kInterrupted at once, until resume()
   void resume();
@@ -44,7 +46,7 @@ class EngineLoad {
   int last_percent_ = -1;
   bool done_ = false, interrupted_ = false, cancelled_ = false;
   std::shared_ptr<Engine> engine_;
-  std::optional<Error> error_;
+  std::optional<Error> error_, voice_error_;
 };
 
 // 0 to 100.

@@ -22,7 +22,6 @@
 
 #include "audio_slicer.h"
 #include "engine_library.h"
-#include "markup.h"
 #include "programme.h"
 #include "properties.h"
 #include "source_uri.h"
@@ -88,6 +87,7 @@ Element::Element(GstElement* element)
     : reporter(element),
       progress(element),
       devices(element),
+      pool(element),
       live([this, element](const std::vector<Notice>& notices) {
         post_notices(GST_BASE_SRC(element), *this, notices);
       }),
@@ -106,6 +106,11 @@ void Element::keep_event(GstEvent* event) {
   kept_events.push_back(event);
 }
 
+void Element::keep_chapters(std::vector<Chapter> told) {
+  std::lock_guard<std::mutex> lock(mutex);
+  chapters.swap(told);
+}
+
 void Element::send_kept_events(GstPad* pad) {
   std::vector<GstEvent*> events;
   {
@@ -113,6 +118,13 @@ void Element::send_kept_events(GstPad* pad) {
     events.swap(kept_events);
   }
   for (GstEvent* event : events) gst_pad_push_event(pad, event);
+}
+
+StreamStats Element::stats() {
+  StreamStats stats = flow().stats();
+  stats.late_buffers = late_buffers;
+  stats.late_jumps = late_jumps;
+  return stats;
 }
 
 Settings Element::copy_settings() {
@@ -126,35 +138,6 @@ GstAudioInfo Element::copy_info() {
 }
 
 }  // namespace indextts2
-
-// Texts.
-
-// A text that comes while the stream runs; before that it is only a setting.
-static void append_text(GstBaseSrc* source, Element& e, const Settings& settings) {
-  if (!settings.text || settings.text->empty()) return;
-  const size_t bytes = settings.text->size();
-  uint64_t id = 0;
-  std::vector<Notice> notices;
-  const SpeechFlow::Accepted accepted =
-      accept_all(&e.flow(), make_utterances(settings, *settings.text), &id, &notices);
-  post_notices(source, e, notices);
-  switch (accepted) {
-    case SpeechFlow::Accepted::kFull:
-      e.reporter.warning({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT},
-                         "A text of " + std::to_string(bytes) +
-                             " bytes was refused: " + std::to_string(settings.max_text_bytes) +
-                             " bytes (max-text-bytes) may wait. Set it again later.");
-      break;
-    case SpeechFlow::Accepted::kEnded:
-      e.reporter.warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED},
-                         "A text of " + std::to_string(bytes) +
-                             " bytes was refused: the stream has ended. Send a flushing seek, or "
-                             "set the element to READY and back to PLAYING.");
-      break;
-    default:
-      break;
-  }
-}
 
 // GObject.
 
@@ -194,7 +177,7 @@ static void gst_indextts2_src_get_property(GObject* object, guint id, GValue* va
       std::string uri = get_uri(settings);
       g_value_set_string(value, uri.empty() ? nullptr : uri.c_str());
     } else if (id == stats_id()) {
-      g_value_take_boxed(value, make_stats(e.flow().stats(), settings));
+      g_value_take_boxed(value, make_stats(e.stats(), settings));
     } else if (id == state_id()) {
       g_value_set_enum(value, static_cast<gint>(flow_state(e.flow().stats())));
     } else if (id == queued_id()) {
@@ -236,6 +219,7 @@ static void close_library(Element& e) {
   e.devices.cancel();
   e.stream.forget_engine();
   e.live.forget_engine();
+  e.pool.forget();
   std::lock_guard<std::mutex> lock(e.mutex);
   e.available_devices.clear();
 }
@@ -286,17 +270,20 @@ static gboolean gst_indextts2_src_start(GstBaseSrc* source) {
         programme_of(settings, pad_linked || settings.keep_alive || settings.is_live);
     EngineOptions options = engine_options(settings, find_model(settings.model_path));
     options.log = log_engine;
-    options.device_event = device_event_poster(GST_ELEMENT(source));
+    std::shared_ptr<Engine> lent = e.pool.find(&options);
     SessionOptions session;
     session.window = static_cast<int>(settings.prefetch);
     session.schedule = settings.schedule;
     const uint64_t samples = samples_in(settings.buffer_duration_ns);
     e.chunk_samples = settings.buffer_duration_ns == 0 ? kNoSample : std::max<uint64_t>(samples, 1);
     e.restart_segment = false;
+    e.late_buffers = e.late_jumps = 0;
+    e.keep_chapters({});
     if (e.is_live) start_live(e, settings);
     e.flow().configure(flow_settings(settings));
     e.flow().set_pad(pad_linked, /*ended=*/false);
     if (settings.preload) e.progress.start("load");
+    if (lent) e.flow().lend(std::move(lent), engine_key(options));
     e.flow().start(open_engine_library(), options, voice_options(settings), session,
                    settings.preload);
     if (programme.empty()) return static_cast<gboolean>(TRUE);

@@ -66,6 +66,12 @@ void LiveStream::stop(std::vector<Notice>* notices) {
   engine_ = nullptr;
 }
 
+void LiveStream::lend(std::shared_ptr<Engine> engine, const std::string& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  kept_engine_.swap(engine);  // the other one goes after the lock
+  kept_key_ = key;
+}
+
 void LiveStream::forget_engine() {
   std::shared_ptr<Engine> engine;  // dropped after the lock
   std::lock_guard<std::mutex> lock(mutex_);
@@ -215,7 +221,7 @@ void LiveStream::end() {
   space_changed_.notify_all();
 }
 
-void LiveStream::reopen() {
+void LiveStream::reopen(bool) {
   std::lock_guard<std::mutex> lock(mutex_);
   draining_ = ended_ = false;
 }

@@ -35,6 +35,7 @@ class LiveStream : public SpeechFlow {
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
              const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
+  void lend(std::shared_ptr<Engine> engine, const std::string& key) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
   Accepted accept(Utterance utterance, bool may_wait, uint64_t* id,
@@ -44,9 +45,10 @@ class LiveStream : public SpeechFlow {
   void set_pad(bool linked, bool ended) override;
   void set_pad_flushing(bool flushing) override;
   void cancel_pad_texts(std::vector<Notice>* notices) override;
+  void pass_time(uint64_t) override {}  // it passes by itself
   void drain() override;
   void end() override;
-  void reopen() override;
+  void reopen(bool restarts) override;
   void unlock() override;
   void unlock_stop() override;
   StreamStats stats() const override;

@@ -78,6 +78,7 @@ bool LiveStream::load(const EngineFactory& factory, const EngineOptions& options
   }
   Notice done;
   done.kind = Notice::Kind::kLoaded;
+  done.error = load->voice_error();
   notices.insert(notices.begin(), done);
   post_(std::move(notices));
   return true;

@@ -33,6 +33,7 @@ void post_toc(GstBaseSrc* source, Element& e, const std::vector<Chapter>& chapte
   gst_element_post_message(GST_ELEMENT(source),
                            gst_message_new_toc(GST_OBJECT(source), toc, /*updated=*/FALSE));
   e.keep_event(gst_event_new_toc(toc, /*updated=*/FALSE));
+  e.keep_chapters(chapters);
   gst_toc_unref(toc);
 }
 
@@ -85,7 +86,12 @@ void post_notices(GstBaseSrc* source, Element& e, const std::vector<Notice>& not
         e.progress.step(notice.progress);
         break;
       case Notice::Kind::kLoaded:
-        e.progress.finish();
+        if (notice.error) {
+          e.progress.fail();
+        } else {
+          e.progress.finish();
+        }
+        e.pool.offer(e.flow().engine());
         break;
       case Notice::Kind::kDuration:
         set_duration(source, notice.samples);

@@ -39,6 +39,8 @@ SharedInfo take_segment(Wave* taken, uint64_t id, const Utterance& utterance,
   info->seed = wave.seed;
   info->synthesis_seconds = wave.synthesis_seconds;
   info->samples = wave.samples.size();
+  info->text_time = utterance.text_time;
+  info->text_duration = utterance.text_duration;
   return info;
 }
 

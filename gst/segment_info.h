@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "loudness.h"
@@ -21,8 +22,11 @@ struct SegmentInfo {
   std::string device;         // replica that spoke it
   uint64_t seed = 0;
   double synthesis_seconds = 0;
-  float gain = 1;        // that was applied for its loudness
-  uint64_t samples = 0;  // length
+  float gain = 1;                    // that was applied for its loudness
+  uint64_t samples = 0;              // length
+  uint64_t fitting_samples = 0;      // length that its share of the cue's time allows; 0: no cue
+  std::optional<guint64> text_time;  // timestamp of the text's buffer, and its duration
+  guint64 text_duration = G_MAXUINT64;
 };
 
 using SharedInfo = std::shared_ptr<const SegmentInfo>;

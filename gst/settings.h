@@ -98,6 +98,8 @@ struct Utterance {
   double loudness_target = 0, max_true_peak = -1;  // as in Settings
   std::string language;                            // BCP-47; empty: not known
   bool from_pad = false;
+  std::optional<guint64> text_time;  // timestamp of its buffer, as upstream gave it
+  guint64 text_duration = G_MAXUINT64;
   // Of texts with markup, which are several utterances in a row.
   uint64_t first_id = 0;       // of the row's first one; 0: it is itself the first
   uint64_t break_samples = 0;  // silence before it

@@ -56,6 +56,8 @@ size_t SpeechStream::cancel_texts(const Wanted& wanted, const char* reason,
     if (flush) {
       cue_.clear();
       cue_mixer_.reset(0);
+      passed_.clear();
+      cut_silence();
     }
     cut_playing(flush ? 0 : settings_.fade_samples);
     space_changed_.notify_all();
@@ -65,13 +67,21 @@ size_t SpeechStream::cancel_texts(const Wanted& wanted, const char* reason,
   return count;
 }
 
+// Time that upstream has passed and takes back.
+void SpeechStream::cut_silence() {
+  const size_t playing = timeline_.find(cursor_);
+  if (playing >= timeline_.size() || timeline_.at(playing).text != kNoText) return;
+  timeline_.restart(cursor_);
+  feed_ = timeline_.size();
+}
+
 // What is left of the record being played goes, too, if its text is cancelled; `fade` more samples
 // of it sound.
 void SpeechStream::cut_playing(uint64_t fade) {
   const size_t playing = timeline_.find(cursor_);
   if (playing >= timeline_.size()) return;
   const Record cut = timeline_.at(playing);
-  if (!script_.at(cut.text).cancelled) return;
+  if (cut.text == kNoText || !script_.at(cut.text).cancelled) return;
   timeline_.restart(cursor_);
   const uint64_t inside = cursor_ - cut.start;
   if (cut.samples && inside >= cut.gap && fade > 0) {

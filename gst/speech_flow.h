@@ -27,7 +27,7 @@ struct Chapter {
 struct Notice {
   enum class Kind { kWarning, kError, kProgress, kLoaded, kDuration, kEvent };
   Kind kind = Kind::kWarning;
-  std::optional<Error> error;     // kWarning, kError
+  std::optional<Error> error;     // kWarning, kError; kLoaded: of the voice, to be told later
   Progress progress;              // kProgress
   uint64_t samples = kNoSample;   // kDuration: of the whole stream; kNoSample: unknown again
   std::vector<Chapter> chapters;  // kDuration, when it is known: all that is spoken
@@ -39,8 +39,10 @@ struct StreamStats {
   uint64_t texts_accepted = 0, texts_spoken = 0;
   uint64_t texts_dropped = 0, texts_cancelled = 0;
   size_t waiting_texts = 0, waiting_bytes = 0;
-  int blocked = 0;       // threads that wait for space for a text
-  uint64_t current = 0;  // id of the text that sounds; 0: none
+  int blocked = 0;            // threads that wait for space for a text
+  uint64_t late_buffers = 0;  // of which downstream said so
+  uint64_t late_jumps = 0;    // live: the streaming thread came too late and went on at the clock
+  uint64_t current = 0;       // id of the text that sounds; 0: none
   bool started = false, loading = false, ended = false;
   double first_audio_seconds = -1;  // from start() to the first sound; < 0: none yet
   std::map<std::string, double> device_first_seconds;  // the same, per replica
@@ -81,6 +83,8 @@ class SpeechFlow {
                      const VoiceOptions& voice, const SessionOptions& session, bool preload) = 0;
   // Cancels load and speech, forgets texts and sound, refuses texts.
   virtual void stop(std::vector<Notice>* notices) = 0;
+  // An engine that somebody else has loaded, for the next start(); `key`: engine_key() of it.
+  virtual void lend(std::shared_ptr<Engine> engine, const std::string& key) = 0;
   virtual void forget_engine() = 0;
   virtual void configure(const FlowSettings& settings) = 0;
 
@@ -97,9 +101,12 @@ class SpeechFlow {
   virtual void set_pad(bool linked, bool ended) = 0;
   virtual void set_pad_flushing(bool flushing) = 0;  // a waiting accept of a pad text returns
   virtual void cancel_pad_texts(std::vector<Notice>* notices) = 0;
-  virtual void drain() = 0;   // no more texts; the end comes after those accepted
-  virtual void end() = 0;     // the stream is over: texts are refused
-  virtual void reopen() = 0;  // texts are welcome again after drain() or the end
+  // No text of the pad begins before sample `until` of the running time, after those accepted.
+  virtual void pass_time(uint64_t until) = 0;
+  virtual void drain() = 0;  // no more texts; the end comes after those accepted
+  virtual void end() = 0;    // the stream is over: texts are refused
+  // Texts are welcome again after drain() or the end. `restarts`: running time 0 is here.
+  virtual void reopen(bool restarts) = 0;
 
   // pull returns kFlushing, until unlock_stop(), which never runs beside pull(). One thread at a
   // time: else an interrupt could reach the session after the resume that follows it.

@@ -17,7 +17,9 @@ inline constexpr char kSpeechMetaName[] = "GstIndexTTS2Meta";
 // Once per process, before any buffer.
 void register_speech_meta();
 
-// `offset`, `count`: samples of the segment in this buffer.
+// `offset`, `count`: samples of the segment in this buffer. Of a text with a timestamp also a
+// reference timestamp meta of caps timestamp/x-indextts2-text; of a whole segment of a cue with a
+// duration also GstScaletempoTargetDurationMeta, where GStreamer has it.
 void add_speech_meta(GstBuffer* buffer, const SegmentInfo& info, uint64_t offset, uint64_t count);
 
 // The structure of the buffer's meta; null: it has none.

@@ -22,8 +22,10 @@ SpeechStream::Pull SpeechStream::pull(uint64_t limit, Chunk* chunk, std::vector<
         break;
       case Need::kText: {
         std::unique_lock<std::mutex> lock(mutex_);
-        texts_changed_.wait(
-            lock, [&] { return unlocked_ || !input_open() || script_.next_end < script_.size(); });
+        texts_changed_.wait(lock, [&] {
+          return unlocked_ || !input_open() || script_.next_end < script_.size() ||
+                 time_has_passed();
+        });
         break;
       }
       case Need::kWave:
@@ -39,6 +41,7 @@ std::optional<SpeechStream::Pull> SpeechStream::serve(uint64_t limit, Chunk* chu
                                                       std::vector<Notice>* notices, Need* need) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (unlocked_ || !started_) return Pull::kFlushing;
+  if (time_has_passed()) add_silence();
   if (!input_open() && script_.next_end == script_.size() && !cue_mixer_.empty()) {
     append_pieces(mixed_text_, cue_mixer_.finish());
     feed_ = timeline_.size();
@@ -139,9 +142,9 @@ void SpeechStream::forget_history() {
   timeline_.drop_before(cursor_);
   size_t needed = script_.next_end;
   if (!cue_mixer_.empty()) needed = std::min(needed, mixed_text_);
-  if (timeline_.first() < timeline_.size()) {
-    needed = std::min(needed, timeline_.at(timeline_.first()).text);
-  }
+  size_t record = timeline_.first();
+  while (record < timeline_.size() && timeline_.at(record).text == kNoText) ++record;
+  if (record < timeline_.size()) needed = std::min(needed, timeline_.at(record).text);
   script_.drop_before(needed);
 }
 
@@ -183,6 +186,10 @@ void SpeechStream::await_load(std::vector<Notice>* notices) {
       std::vector<std::string> warnings = engine->model().warnings;
       std::lock_guard<std::mutex> lock(mutex_);
       if (load_ != load) return;
+      Notice done;
+      done.kind = Notice::Kind::kLoaded;
+      done.error = load->voice_error();
+      notices->push_back(std::move(done));
       if (engine != kept_engine_) tell_odd_files(warnings, notices);
       engine_ = kept_engine_ = std::move(engine);
       return;
@@ -367,33 +374,6 @@ void SpeechStream::handle_error(const Error& error, std::vector<Notice>* notices
   Notice notice;
   notice.error = std::move(told);
   notices->push_back(std::move(notice));
-}
-
-void SpeechStream::unlock() {
-  std::shared_ptr<Session> session;
-  std::shared_ptr<EngineLoad> load;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    unlocked_ = true;
-    session = session_;
-    load = load_;
-    texts_changed_.notify_all();
-  }
-  if (load) load->interrupt();
-  if (session) session->interrupt();
-}
-
-void SpeechStream::unlock_stop() {
-  std::shared_ptr<Session> session;
-  std::shared_ptr<EngineLoad> load;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    unlocked_ = false;
-    session = session_;
-    load = load_;
-  }
-  if (load) load->resume();
-  if (session) session->resume();
 }
 
 }  // namespace indextts2

@@ -35,7 +35,7 @@ void SpeechStream::start(const EngineFactory& factory, const EngineOptions& engi
   started_ = true;
   ended_ = draining_ = pad_ended_ = false;
   history_complete_ = true;
-  cursor_ = 0;
+  cursor_ = running_zero_ = 0;
   stop_ = kNoSample;
   told_duration_ = kNoSample;
   start_seconds_ = now_seconds();
@@ -60,12 +60,19 @@ void SpeechStream::stop(std::vector<Notice>* notices) {
     timeline_.restart(0);
     cue_.clear();
     cue_mixer_.reset(0);
+    passed_.clear();
     feed_ = timeline_.size();
     first_segment_ = 0;
     texts_changed_.notify_all();
     space_changed_.notify_all();
   }
   if (load) load->cancel();
+}
+
+void SpeechStream::lend(std::shared_ptr<Engine> engine, const std::string& key) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  kept_engine_.swap(engine);  // the other one goes after the lock
+  kept_key_ = key;
 }
 
 void SpeechStream::forget_engine() {
@@ -191,9 +198,37 @@ void SpeechStream::end() {
   space_changed_.notify_all();
 }
 
-void SpeechStream::reopen() {
+void SpeechStream::reopen(bool restarts) {
   std::lock_guard<std::mutex> lock(mutex_);
   draining_ = ended_ = false;
+  if (restarts) running_zero_ = cursor_;
+}
+
+void SpeechStream::unlock() {
+  std::shared_ptr<Session> session;
+  std::shared_ptr<EngineLoad> load;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    unlocked_ = true;
+    session = session_;
+    load = load_;
+    texts_changed_.notify_all();
+  }
+  if (load) load->interrupt();
+  if (session) session->interrupt();
+}
+
+void SpeechStream::unlock_stop() {
+  std::shared_ptr<Session> session;
+  std::shared_ptr<EngineLoad> load;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    unlocked_ = false;
+    session = session_;
+    load = load_;
+  }
+  if (load) load->resume();
+  if (session) session->resume();
 }
 
 bool SpeechStream::seekable() const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@ class SpeechStream : public SpeechFlow {
   void start(const EngineFactory& factory, const EngineOptions& engine, const VoiceOptions& voice,
              const SessionOptions& session, bool preload) override;
   void stop(std::vector<Notice>* notices) override;
+  void lend(std::shared_ptr<Engine> engine, const std::string& key) override;
   void forget_engine() override;
   void configure(const FlowSettings& settings) override;
 
@@ -41,9 +43,10 @@ class SpeechStream : public SpeechFlow {
   void set_pad(bool linked, bool ended) override;
   void set_pad_flushing(bool flushing) override;
   void cancel_pad_texts(std::vector<Notice>* notices) override;
+  void pass_time(uint64_t until) override;
   void drain() override;
   void end() override;
-  void reopen() override;
+  void reopen(bool restarts) override;
   bool seekable() const;
 
   // The next piece of at most `limit` samples; what *notices tells comes before it. Throws
@@ -68,6 +71,7 @@ class SpeechStream : public SpeechFlow {
   }
   using Wanted = std::function<bool(size_t number, const ScriptText& text)>;
   size_t cancel_texts(const Wanted& wanted, const char* reason, std::vector<Notice>* notices);
+  void cut_silence();
   void cut_playing(uint64_t fade);
   void forget_history();
   void await_load(std::vector<Notice>* notices);
@@ -75,6 +79,8 @@ class SpeechStream : public SpeechFlow {
   void push_texts();
   void take_wave(std::vector<Notice>* notices);
   bool lay_out_cue(size_t number);
+  bool time_has_passed() const;
+  void add_silence();
   void append_pieces(size_t number, CuePieces pieces);
   void settle_head(std::unique_lock<std::mutex>* lock, std::vector<Notice>* notices);
   void add_wave(Wave wave, std::vector<Notice>* notices);
@@ -100,6 +106,12 @@ class SpeechStream : public SpeechFlow {
   CuePieces cue_;          // of the text at next_end, which is a cue
   CueMixer cue_mixer_;     // of cues that may overlap
   size_t mixed_text_ = 0;  // the last of them
+  struct PassedTime {
+    size_t texts;    // after so many
+    uint64_t until;  // sample of the running time
+  };
+  std::deque<PassedTime> passed_;
+  uint64_t running_zero_ = 0;  // sample at running time 0
   FlowSettings settings_;
   Announcer announcer_;
   bool started_ = false, unlocked_ = false, ended_ = false, draining_ = false, pushing_ = false;

@@ -207,6 +207,32 @@ GstFlowReturn on_end_of_stream(GstElement* element) {
 
 }  // namespace
 
+void append_text(GstBaseSrc* source, Element& e, const Settings& settings) {
+  if (!settings.text || settings.text->empty()) return;
+  const size_t bytes = settings.text->size();
+  uint64_t id = 0;
+  std::vector<Notice> notices;
+  const SpeechFlow::Accepted accepted =
+      accept_all(&e.flow(), make_utterances(settings, *settings.text), &id, &notices);
+  post_notices(source, e, notices);
+  switch (accepted) {
+    case SpeechFlow::Accepted::kFull:
+      e.reporter.warning({GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT},
+                         "A text of " + std::to_string(bytes) +
+                             " bytes was refused: " + std::to_string(settings.max_text_bytes) +
+                             " bytes (max-text-bytes) may wait. Set it again later.");
+      break;
+    case SpeechFlow::Accepted::kEnded:
+      e.reporter.warning({GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED},
+                         "A text of " + std::to_string(bytes) +
+                             " bytes was refused: the stream has ended. Send a flushing seek, or "
+                             "set the element to READY and back to PLAYING.");
+      break;
+    default:
+      break;
+  }
+}
+
 void add_control_signals(GType type) {
   const auto flags = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);
   auto add = [&](const char* name, GCallback handler, GType answer, guint count, GType argument) {

@@ -16,6 +16,7 @@
 #include "live_clock.h"
 #include "live_stream.h"
 #include "notices.h"
+#include "pool_context.h"
 #include "settings.h"
 #include "speech_stream.h"
 #include "text_pad.h"
@@ -33,10 +34,12 @@ struct Element {
   // An event for downstream, sent before the next buffer but one: the first brings caps and
   // segment.
   void keep_event(GstEvent* event);
+  void keep_chapters(std::vector<Chapter> chapters);
   void send_kept_events(GstPad* pad);
 
-  std::mutex mutex;  // guards the next five
+  std::mutex mutex;  // guards the next six
   std::vector<GstEvent*> kept_events;
+  std::vector<Chapter> chapters;  // of the TOC that was told last
   Settings settings;
   GstAudioInfo info;
   std::string available_devices;
@@ -45,6 +48,7 @@ struct Element {
   Reporter reporter;
   ProgressPoster progress;
   DeviceTasks devices;
+  PoolSharing pool;
   SpeechStream stream;
   LiveStream live;
   std::atomic<bool> is_live{false};  // constant above READY
@@ -57,9 +61,11 @@ struct Element {
   std::atomic<bool> restart_segment{false};  // a flush has reset the running time
   bool sent_buffers = false;                 // the streaming thread's
   // Of live mode; the streaming thread's.
-  bool live_begun = false;    // a buffer has gone out
-  bool live_resync = false;   // PLAYING again: go on at the running time
-  bool live_discont = false;  // of the next buffer
+  bool live_begun = false;                              // a buffer has gone out
+  bool live_resync = false;                             // PLAYING again: go on at the running time
+  bool live_discont = false;                            // of the next buffer
+  std::atomic<guint64> late_buffers{0}, late_jumps{0};  // since the start, for stats
+  StreamStats stats();
   IdleMode live_idle = IdleMode::kSilence;
 };
 
@@ -84,6 +90,8 @@ GstFlowReturn create_live(GstBaseSrc* source, Element& e, GstBuffer** buffer,
 void start_live(Element& e, const Settings& settings);
 
 // Action signals, and the custom events that do the same (src_control.cpp).
+// The property `text`, set while the stream runs; before that it is only a setting.
+void append_text(GstBaseSrc* source, Element& e, const Settings& settings);
 void add_control_signals(GType type);
 // False: not one of ours.
 bool take_control_event(GstElement* element, GstEvent* event, gboolean* answer);

@@ -5,6 +5,8 @@
 
 #include "audio_slicer.h"
 #include "src_element.h"
+#include "stats.h"
+#include "stream_tags.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_indextts2_src_debug);
 #define GST_CAT_DEFAULT gst_indextts2_src_debug
@@ -131,14 +133,48 @@ static gboolean take_seek(Element& e, GstEvent* event, bool may_be_kept,
   return e.turns.seek(flags & GST_SEEK_FLAG_FLUSH, may_be_kept, base);
 }
 
+// The seek that a chosen entry of our TOC asks for; null: no such entry.
+static GstEvent* seek_to_chapter(Element& e, GstEvent* select) {
+  gchar* uid = nullptr;
+  gst_event_parse_toc_select(select, &uid);
+  std::lock_guard<std::mutex> lock(e.mutex);
+  const Chapter* const chapter = chapter_of(e.chapters, uid ? uid : "");
+  g_free(uid);
+  if (!chapter) return nullptr;
+  GstEvent* const seek = gst_event_new_seek(
+      1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET,
+      static_cast<gint64>(time_of_sample(chapter->begin)), GST_SEEK_TYPE_NONE, -1);
+  gst_event_set_seqnum(seek, gst_event_get_seqnum(select));
+  return seek;
+}
+
+static void count_lateness(Element& e, GstEvent* qos) {
+  GstClockTimeDiff late = 0;
+  gst_event_parse_qos(qos, nullptr, nullptr, &late, nullptr);
+  if (late > 0) ++e.late_buffers;
+}
+
 static gboolean src_event(GstBaseSrc* source, GstEvent* event) {
   Element& e = element_of(source);
   return guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
     auto base = [&] { return GST_BASE_SRC_CLASS(src_base_class())->event(source, event); };
     gboolean answer;
     if (take_control_event(GST_ELEMENT(source), event, &answer)) return answer;
-    if (GST_EVENT_TYPE(event) != GST_EVENT_SEEK) return base();
-    return take_seek(e, event, /*may_be_kept=*/false, base);
+    switch (GST_EVENT_TYPE(event)) {
+      case GST_EVENT_SEEK:
+        return take_seek(e, event, /*may_be_kept=*/false, base);
+      case GST_EVENT_TOC_SELECT: {
+        GstEvent* const seek = seek_to_chapter(e, event);
+        answer = seek && src_event(source, seek);
+        if (seek) gst_event_unref(seek);
+        return answer;
+      }
+      case GST_EVENT_QOS:
+        count_lateness(e, event);
+        return base();
+      default:
+        return base();
+    }
   });
 }
 
@@ -147,14 +183,14 @@ static gboolean stop_flush(Element& e, GstEvent* event, const FlowTurns::Base& b
     gboolean reset_time = FALSE;
     gst_event_parse_flush_stop(event, &reset_time);
     if (reset_time) e.restart_segment = true;
-    e.flow().reopen();
+    e.flow().reopen(reset_time);
     return base();
   });
 }
 
 gboolean src_send_event(GstElement* element, GstEvent* event) {
   Element& e = element_of(element);
-  const gboolean answer = guarded(e.reporter, static_cast<gboolean>(FALSE), [&] {
+  const gboolean answer = guarded(e.reporter, static_cast<gboolean>(FALSE), [&]() -> gboolean {
     auto base = [&] {
       return GST_ELEMENT_CLASS(src_base_class())->send_event(element, gst_event_ref(event));
     };
@@ -164,9 +200,13 @@ gboolean src_send_event(GstElement* element, GstEvent* event) {
       case GST_EVENT_EOS:
         // The base class would end at once, with texts unspoken and chain() waiting for ever.
         e.flow().drain();
-        return gboolean{TRUE};
+        return TRUE;
       case GST_EVENT_SEEK:
         return take_seek(e, event, /*may_be_kept=*/true, base);
+      case GST_EVENT_TOC_SELECT: {
+        GstEvent* const seek = seek_to_chapter(e, event);
+        return seek && src_send_event(element, seek);
+      }
       case GST_EVENT_FLUSH_START:
         return e.turns.flush_start(base);
       case GST_EVENT_FLUSH_STOP:
@@ -218,16 +258,41 @@ static gboolean answer_convert(Element& e, GstQuery* query) {
   return TRUE;
 }
 
+// The property `stats`, for who has only the pipeline.
+static gboolean answer_stats(Element& e, GstQuery* query) {
+  if (!gst_query_get_structure(query) ||
+      !gst_structure_has_name(gst_query_get_structure(query), "indextts2/stats")) {
+    return FALSE;
+  }
+  GstStructure* const stats = make_stats(e.stats(), e.copy_settings());
+  gst_structure_foreach(
+      stats,
+      [](GQuark field, const GValue* value, gpointer out) -> gboolean {
+        gst_structure_id_set_value(static_cast<GstStructure*>(out), field, value);
+        return TRUE;
+      },
+      gst_query_writable_structure(query));
+  gst_structure_free(stats);
+  return TRUE;
+}
+
 static gboolean src_query(GstBaseSrc* source, GstQuery* query) {
   Element& e = element_of(source);
-  switch (GST_QUERY_TYPE(query)) {
-    case GST_QUERY_LATENCY:
-      return answer_latency(e, query);
-    case GST_QUERY_CONVERT:
-      return answer_convert(e, query);
-    default:
-      return GST_BASE_SRC_CLASS(src_base_class())->query(source, query);
-  }
+  auto base = [&] { return GST_BASE_SRC_CLASS(src_base_class())->query(source, query); };
+  return guarded(e.reporter, static_cast<gboolean>(FALSE), [&]() -> gboolean {
+    switch (GST_QUERY_TYPE(query)) {
+      case GST_QUERY_LATENCY:
+        return answer_latency(e, query);
+      case GST_QUERY_CONVERT:
+        return answer_convert(e, query);
+      case GST_QUERY_CONTEXT:
+        return e.pool.answer(query) || base();
+      case GST_QUERY_CUSTOM:
+        return answer_stats(e, query) || base();
+      default:
+        return base();
+    }
+  });
 }
 
 void src_flow_class_init(GstBaseSrcClass* source) {

@@ -9,9 +9,20 @@ namespace {
 
 constexpr GstClockTime kClockJump = GST_SECOND;  // further ahead of the clock: it was set back
 
+// The streaming thread was held up for so long that speech comes later than it was told.
+void tell_late(GstBaseSrc* source, Element& e, GstClockTime wanted, GstClockTime now) {
+  ++e.late_jumps;
+  GstMessage* const message =
+      gst_message_new_qos(GST_OBJECT(source), /*live=*/TRUE, wanted, wanted, wanted, now - wanted);
+  gst_message_set_qos_values(message, static_cast<gint64>(now - wanted), 1.0, 1000000);
+  gst_message_set_qos_stats(message, GST_FORMAT_DEFAULT, e.live.stats().samples, 0);
+  gst_element_post_message(GST_ELEMENT(source), message);
+}
+
 // One buffer ahead of the clock, so that it arrives in time and a cancelled word is heard for two
 // buffers at most.
-LiveClock::Wait await_time(Element& e, uint64_t limit, bool* moved, std::vector<Notice>* notices) {
+LiveClock::Wait await_time(GstBaseSrc* source, Element& e, uint64_t limit, bool* moved,
+                           std::vector<Notice>* notices) {
   const GstClockTime step = time_of_sample(limit);
   GstClockTime now, until = 0;
   for (;;) {
@@ -19,6 +30,7 @@ LiveClock::Wait await_time(Element& e, uint64_t limit, bool* moved, std::vector<
     if (answer != LiveClock::Wait::kReached) return answer;
     const GstClockTime next = time_of_sample(e.live.position());
     const bool late = e.live_resync ? next < now : next + 2 * step < now;
+    if (late && !e.live_resync) tell_late(source, e, next, now);
     if (late || next > now + step + kClockJump) {
       e.live.move_to(sample_at(now), notices);
       *moved = true;
@@ -48,7 +60,7 @@ GstFlowReturn create_live(GstBaseSrc* source, Element& e, GstBuffer** buffer,
   const uint64_t limit = e.chunk_samples;
   for (;;) {
     bool moved = false;
-    switch (await_time(e, limit, &moved, notices)) {
+    switch (await_time(source, e, limit, &moved, notices)) {
       case LiveClock::Wait::kFlushing:
         return GST_FLOW_FLUSHING;
       case LiveClock::Wait::kPaused: {

@@ -17,6 +17,7 @@ GstPad* src_request_pad(GstElement* element, GstPadTemplate* pad_template, const
     host.reporter = &e.reporter;
     host.is_live = [&e] { return e.is_live.load(); };
     host.settings = [&e] { return e.copy_settings(); };
+    host.context = [&e](GstQuery* query) { return e.pool.answer(query); };
     host.flush = [element](GstEvent* event) { return src_send_event(element, event); };
     host.forward = [element](GstEvent* event) {
       return gst_pad_push_event(GST_BASE_SRC_PAD(element), event);

@@ -130,7 +130,8 @@ GstStructure* make_stats(const StreamStats& stream, const Settings& settings) {
       static_cast<guint64>(stream.waiting_bytes), "texts-dropped", G_TYPE_UINT64,
       static_cast<guint64>(stream.texts_dropped), "texts-cancelled", G_TYPE_UINT64,
       static_cast<guint64>(stream.texts_cancelled), "blocked", G_TYPE_INT, stream.blocked,
-      nullptr));
+      "late-buffers", G_TYPE_UINT64, static_cast<guint64>(stream.late_buffers), "late-jumps",
+      G_TYPE_UINT64, static_cast<guint64>(stream.late_jumps), nullptr));
   add_devices(out.get(), engine, stream);
   GValue generation = G_VALUE_INIT;
   g_value_init(&generation, GST_TYPE_STRUCTURE);

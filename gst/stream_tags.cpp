@@ -21,6 +21,9 @@ GstTagList* titled(const std::string& text) {
   return gst_tag_list_new(GST_TAG_TITLE, title_of(text).c_str(), nullptr);
 }
 
+// `number`: from 1 on.
+std::string uid_of(size_t number) { return "segment-" + std::to_string(number); }
+
 }  // namespace
 
 GstTagList* tags_of(const UtteranceEvent& event) {
@@ -41,16 +44,23 @@ GstTagList* tags_of(const UtteranceEvent& event) {
 
 GstToc* toc_of(const std::vector<Chapter>& chapters) {
   GstToc* const toc = gst_toc_new(GST_TOC_SCOPE_GLOBAL);
-  int number = 0;
+  size_t number = 0;
   for (const Chapter& chapter : chapters) {
-    const std::string name = "segment-" + std::to_string(++number);
-    GstTocEntry* const entry = gst_toc_entry_new(GST_TOC_ENTRY_TYPE_CHAPTER, name.c_str());
+    GstTocEntry* const entry =
+        gst_toc_entry_new(GST_TOC_ENTRY_TYPE_CHAPTER, uid_of(++number).c_str());
     gst_toc_entry_set_start_stop_times(entry, static_cast<gint64>(time_of_sample(chapter.begin)),
                                        static_cast<gint64>(time_of_sample(chapter.end)));
     gst_toc_entry_set_tags(entry, titled(chapter.text));
     gst_toc_append_entry(toc, entry);
   }
   return toc;
+}
+
+const Chapter* chapter_of(const std::vector<Chapter>& chapters, const std::string& uid) {
+  for (size_t i = 0; i < chapters.size(); ++i) {
+    if (uid_of(i + 1) == uid) return &chapters[i];
+  }
+  return nullptr;
 }
 
 }  // namespace indextts2

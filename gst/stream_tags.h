@@ -14,5 +14,7 @@ GstTagList* tags_of(const UtteranceEvent& event);
 
 // One entry for each segment, as a message and an event (full reference).
 GstToc* toc_of(const std::vector<Chapter>& chapters);
+// The chapter that an entry of such a table is, by its uid; null: none.
+const Chapter* chapter_of(const std::vector<Chapter>& chapters, const std::string& uid);
 
 }  // namespace indextts2

@@ -1,6 +1,7 @@
 // Pad functions of `sink`.
 #include "text_pad.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -109,7 +110,7 @@ GstFlowReturn TextPad::take_buffer(GstBuffer* buffer) {
   }
   std::vector<std::string> texts;
   cutter_.push(bytes_of(buffer), has_time, settings.max_text_bytes, &texts);
-  return submit(std::move(texts), has_time ? cue_of(buffer, settings) : std::nullopt);
+  return submit(std::move(texts), has_time ? buffer : nullptr);
 }
 
 // The time that the buffer asks for; none when it is to be spoken as soon as
@@ -131,7 +132,7 @@ std::optional<Cue> TextPad::cue_of(GstBuffer* buffer, const Settings& settings) 
 }
 
 // Waits for space for each text.
-GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optional<Cue>& cue) {
+GstFlowReturn TextPad::submit(std::vector<std::string> texts, GstBuffer* buffer) {
   for (std::string& text : texts) {
     bool unknown_tag = false;
     if (is_markup_) text = strip_markup(text, &unknown_tag);
@@ -146,8 +147,12 @@ GstFlowReturn TextPad::submit(std::vector<std::string> texts, const std::optiona
     if (settings.voices.count(speaker_) > 0) settings.voice = speaker_;
     if (!language_.empty()) settings.language = language_;
     Utterance utterance = make_utterance(settings, std::move(text), /*from_pad=*/true);
-    utterance.cue = cue;
-    if (cue && host_.is_live()) utterance.not_before = cue->start;
+    if (buffer) {
+      utterance.text_time = GST_BUFFER_PTS(buffer);
+      utterance.text_duration = GST_BUFFER_DURATION(buffer);
+      utterance.cue = cue_of(buffer, settings);
+    }
+    if (utterance.cue && host_.is_live()) utterance.not_before = utterance.cue->start;
     const SpeechFlow::Accepted accepted =
         host_.flow().accept(std::move(utterance), /*may_wait=*/true, &id, &notices);
     host_.post(notices);
@@ -185,6 +190,19 @@ gboolean TextPad::take_segment(GstEvent* event) {
   return TRUE;
 }
 
+// Upstream says that no text begins before the end of the gap.
+void TextPad::take_gap(GstEvent* event) {
+  if (!has_times_ || host_.is_live() || host_.settings().timing == Timing::kAsap) return;
+  GstClockTime begin = GST_CLOCK_TIME_NONE, duration = GST_CLOCK_TIME_NONE;
+  gst_event_parse_gap(event, &begin, &duration);
+  if (!GST_CLOCK_TIME_IS_VALID(begin)) return;
+  guint64 end = begin + (GST_CLOCK_TIME_IS_VALID(duration) ? duration : 0), running;
+  if (GST_CLOCK_TIME_IS_VALID(segment_.stop)) end = std::min(end, segment_.stop);
+  if (gst_segment_to_running_time_full(&segment_, GST_FORMAT_TIME, end, &running) > 0) {
+    host_.flow().pass_time(sample_at(running));
+  }
+}
+
 // Of textaccumulate and the transcribers.
 void TextPad::take_transcriber_event(const GstStructure* fields) {
   if (!fields) return;
@@ -193,7 +211,7 @@ void TextPad::take_transcriber_event(const GstStructure* fields) {
   // Either ends the line that has come so far; it belongs to the speaker before.
   std::vector<std::string> texts;
   cutter_.finish(&texts);
-  submit(std::move(texts), std::nullopt);
+  submit(std::move(texts), nullptr);
   if (!speaker) return;
   const char* const name = gst_structure_get_string(fields, "speaker");
   speaker_ = name ? name : "";
@@ -214,10 +232,13 @@ gboolean TextPad::take_event(GstEvent* event) {
     }
     case GST_EVENT_SEGMENT:
       return take_segment(event);
+    case GST_EVENT_GAP:
+      take_gap(event);
+      return TRUE;
     case GST_EVENT_EOS: {
       std::vector<std::string> texts;
       cutter_.finish(&texts);
-      submit(std::move(texts), std::nullopt);
+      submit(std::move(texts), nullptr);
       tell_state(/*ended=*/true);
       return TRUE;
     }
@@ -256,6 +277,8 @@ gboolean TextPad::on_query(GstPad* pad, GstObject* parent, GstQuery* query) {
     case GST_QUERY_CAPS:
     case GST_QUERY_ACCEPT_CAPS:
       return gst_pad_query_default(pad, parent, query);
+    case GST_QUERY_CONTEXT:
+      return text_pad_of(pad)->host_.context(query);
     default:
       return FALSE;
   }

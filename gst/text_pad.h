@@ -24,7 +24,8 @@ struct TextPadHost {
   std::function<void(const std::vector<Notice>&)> post;
   std::function<bool()> is_live;
   Reporter* reporter;
-  std::function<Settings()> settings;  // a copy of those in force
+  std::function<Settings()> settings;      // a copy of those in force
+  std::function<bool(GstQuery*)> context;  // answers a CONTEXT query
   std::function<gboolean(GstEvent*)>
       flush;  // FLUSH_START and FLUSH_STOP (taken) to the source side
   std::function<gboolean(GstEvent*)> forward;  // other out-of-band events (taken) downstream
@@ -52,10 +53,12 @@ class TextPad {
 
   void tell_state(std::optional<bool> ended);
   GstFlowReturn take_buffer(GstBuffer* buffer);
-  GstFlowReturn submit(std::vector<std::string> texts, const std::optional<Cue>& cue);
+  // `buffer`: that the texts came with, when it has a time; else null.
+  GstFlowReturn submit(std::vector<std::string> texts, GstBuffer* buffer);
   std::optional<Cue> cue_of(GstBuffer* buffer, const Settings& settings) const;
   gboolean take_event(GstEvent* event);
   gboolean take_segment(GstEvent* event);
+  void take_gap(GstEvent* event);
   void take_transcriber_event(const GstStructure* fields);
   void reset();
 

@@ -25,9 +25,12 @@ struct Chunk {
         gain_step = 0.0f;  // of the first sample, and from each to the next
 };
 
+// Of a record that is only silence.
+inline constexpr size_t kNoText = SIZE_MAX;
+
 // One segment in the stream: `gap` silent samples, then `count` spoken ones.
 struct Record {
-  size_t text = 0;     // number of its text in the script
+  size_t text = 0;     // number of its text in the script, or kNoText
   int segment = 0;     // index within the text
   uint64_t start = 0;  // first sample of its gap
   uint64_t gap = 0;
@@ -55,6 +58,7 @@ class Timeline {
 
   // Appends the sound of a segment, or with `info` null the rest of a cut one.
   void append(size_t text, uint64_t gap, std::vector<float> samples, SharedInfo info);
+  void append_silence(uint64_t count) { append(kNoText, count, {}, nullptr); }
   // Gives record `index` its sound again; other lengths are cut or filled with silence.
   void refill(size_t index, std::vector<float> samples);
 

@@ -22,10 +22,11 @@ done
 
 passed=0
 failed=0
+failures=()  # named again at the end, where they are seen
 
 # Runs one Meson suite and adds its counts; shows the output of what failed.
 run_suite() {  # FOLDER SUITE
-  local folder="$1" suite="$2" log ok bad
+  local folder="$1" suite="$2" log ok bad name
   log="$(mktemp)"
   printf '== %s (%s)\n' "$suite" "${folder#"$project_root"/}"
   meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier 10 --suite "$suite" >"$log" 2>&1
@@ -34,8 +35,10 @@ run_suite() {  # FOLDER SUITE
   grep -E '^ *[0-9]+/[0-9]+ ' "$log"
   ok="$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log")"
   bad="$(grep -E '^(Fail|Timeout|Unexpected Pass|Skipped): ' "$log" | awk '{n += $NF} END {print n + 0}')"
-  [ -n "$ok" ] || { ok=0; bad=1; }
+  [ -n "$ok" ] || { ok=0; bad=1; failures+=("${folder##*/}: suite $suite ran no test"); }
   [ "$bad" -eq 0 ] || tail -n 200 "$log"
+  while read -r name; do failures+=("${folder##*/}: $name"); done < \
+    <(sed -nE 's/^ *[0-9]+\/[0-9]+ +[^ ]+ \/ ([^ ]+) +(FAIL|TIMEOUT|SKIP|UNEXPECTEDPASS) .*/\1 \2/p' "$log")
   passed=$((passed + ok))
   failed=$((failed + bad))
   rm -f "$log"
@@ -86,5 +89,6 @@ for suite in "${suites[@]}"; do
     run_suite "$build_dir" "$suite"
   fi
 done
+[ "${#failures[@]}" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -65,10 +65,10 @@ std::vector<double> kaldi_filters(const MelFilterOptions& options) {
       corners(kaldi_mel(options.min_hz), kaldi_mel(top_hz(options)), options.num_mels);
   const int64_t bins = options.fft_size / 2 + 1;
   std::vector<double> rows(options.num_mels * bins);
-  for (int64_t m = 0; m < options.num_mels; ++m) {
-    for (int64_t bin = 0; bin < bins; ++bin) {
-      const double x =
-          kaldi_mel(static_cast<double>(bin) * options.sample_rate_hz / options.fft_size);
+  for (int64_t bin = 0; bin < bins; ++bin) {
+    const double x =
+        kaldi_mel(static_cast<double>(bin) * options.sample_rate_hz / options.fft_size);
+    for (int64_t m = 0; m < options.num_mels; ++m) {
       rows[m * bins + bin] = triangle(x, mel[m], mel[m + 1], mel[m + 2]);
     }
   }

@@ -6,7 +6,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kDeviceLibraryAbi = 2;
+inline constexpr int kDeviceLibraryAbi = 3;
 
 struct DeviceProperties {
   std::string name;          // as the driver says it
@@ -25,6 +25,10 @@ class DeviceLibrary {
   virtual bool usable() const = 0;
   // Throws Error{kLibraryInit} when the device does not answer.
   virtual DeviceProperties properties(int index) const = 0;
+  // A stream of the device that nobody else uses until it is given back, as c10::Stream numbers it.
+  // Throws Error{kDeviceLost} when the device does not answer.
+  virtual int64_t lend_stream(int index, bool priority_high) const = 0;
+  virtual void give_back_stream(int index, bool priority_high, int64_t stream) const noexcept = 0;
 };
 
 }  // namespace indextts2

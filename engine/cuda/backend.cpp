@@ -7,6 +7,7 @@
 
 #include "core/device_library.h"
 #include "core/error.h"
+#include "cuda/lent_stream.h"
 
 namespace indextts2 {
 namespace {
@@ -34,6 +35,16 @@ class CudaLibrary : public DeviceLibrary {
     check(cudaSetDevice(current), index);
     check(status, index);
     return {device.name, total_bytes, free_bytes, 10 * device.major + device.minor};
+  }
+
+  int64_t lend_stream(int index, bool priority_high) const override {
+    return indextts2::lend_stream(static_cast<c10::DeviceIndex>(index), priority_high).id();
+  }
+
+  void give_back_stream(int index, bool priority_high, int64_t stream) const noexcept override {
+    const c10::Device device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+    indextts2::give_back_stream(
+        c10::cuda::CUDAStream(c10::Stream(c10::Stream::UNSAFE, device, stream)), priority_high);
   }
 };
 

@@ -24,6 +24,13 @@ inline CudaEvent make_event() {
   return CudaEvent(event);
 }
 
+// With time.
+inline CudaEvent make_timing_event() {
+  cudaEvent_t event = nullptr;
+  cuda_check(cudaEventCreate(&event), "making an event");
+  return CudaEvent(event);
+}
+
 // What `waiting` is given from here on starts after what `for_this` has been given so far.
 inline void make_wait(cudaStream_t waiting, const CudaEvent& event, cudaStream_t for_this) {
   cuda_check(cudaEventRecord(event.get(), for_this), "marking the end of a stream's work");

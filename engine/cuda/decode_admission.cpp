@@ -28,7 +28,7 @@ PrefilledPrefix CudaDecodeBatch::prefill(const DecodeJob& job) {
   make_wait(on, caller_ready_, c10::cuda::getCurrentCUDAStream(device_.index()).stream());
   // The last prefix may still be read.
   cuda_check(cudaStreamWaitEvent(on, prefix_copied_.get(), 0), "ordering two streams");
-  const c10::cuda::CUDAStreamGuard guard(prefill_stream_);
+  const c10::cuda::CUDAStreamGuard guard(prefill_stream_.get());
   PrefilledPrefix prefix = prefill_->run(model_->prefix(job.conditioning, job.text_ids));
   cuda_check(cudaEventRecord(prefix_ready_.get(), on), "marking the end of a prefix");
   return prefix;
@@ -59,7 +59,7 @@ int CudaDecodeBatch::admit(DecodeJob job) {
   const int index = static_cast<int>(&slot - slots_.data());
   try {
     PrefilledPrefix start = prefill(job);
-    const c10::cuda::CUDAStreamGuard guard(stream_);
+    const c10::cuda::CUDAStreamGuard guard(stream_.get());
     const int prefix = static_cast<int>(start.positions);
     make_room(job.options.num_beams, prefix + job.options.max_codes);
     slot.job = std::move(job);
@@ -138,7 +138,7 @@ BeamOutcome CudaDecodeBatch::outcome_of(int index) {
 DecodeResult CudaDecodeBatch::release(int index) {
   Slot& slot = slots_.at(index);
   if (!slot.used) throw Error(ErrorCode::kInternal, "decoding: released a free slot");
-  const c10::cuda::CUDAStreamGuard guard(stream_);
+  const c10::cuda::CUDAStreamGuard guard(stream_.get());
   if (!slot.known_done && !slot.failure) {
     look();
     finish_looks();

@@ -16,8 +16,11 @@ namespace {
 // The host looks at the device's state every so many steps, and at most two looks are on their way:
 // a segment that is over costs that many idle steps at most.
 constexpr int kStepsPerLook = 2;
-// Segments for whose first pages there is memory from the start.
+// Segments for whose first pages there is memory from the start; of several slots one is for
+// segments that are waited for, and seldom used beside all others.
 constexpr int kReadySegments = 4;
+// Positions of a prefix that there are graphs for: more than a segment of 120 text tokens has.
+constexpr int64_t kReadyPrefix = 256;
 // Rows of conditioning that tables are made for; more make them grow.
 constexpr int kExpectedConditioning = 64;
 
@@ -47,9 +50,9 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
     : model_(std::move(model)),
       options_(options),
       device_(model_->mel_embedding().weight.device()),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device_.index())),
-      prefill_stream_(c10::cuda::getStreamFromPool(true, device_.index())),
-      copy_stream_(c10::cuda::getStreamFromPool(true, device_.index())),
+      stream_(device_.index()),
+      prefill_stream_(device_.index()),
+      copy_stream_(device_.index()),
       pages_(device_, page_bytes(*model_), options.max_pages) {
   if (capacity < 1 || capacity > SegmentList::kMost) {
     throw Error(ErrorCode::kSettings, "max_batch is " + std::to_string(capacity) +
@@ -59,7 +62,7 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
   caller_ready_ = make_event();
   make_wait(prefill_stream_.stream(), caller_ready_,
             c10::cuda::getCurrentCUDAStream(device_.index()).stream());
-  const c10::cuda::CUDAStreamGuard guard(stream_);
+  const c10::cuda::CUDAStreamGuard guard(stream_.get());
   prefix_ready_ = make_event();
   prefix_copied_ = make_event();
   copied_ = make_event();
@@ -69,14 +72,15 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
   }
   const int64_t longest = longest_prefix(*model_);
   build(options.beams, pages_for(longest + model_->max_codes()));
-  prefill_ = std::make_unique<Prefill>(model_, longest, options.step.graphs, prefill_stream_);
-  pages_.reserve(std::min(capacity, kReadySegments) * options.beams * pages_for(longest));
+  prefill_ = std::make_unique<Prefill>(model_, std::min(longest, kReadyPrefix), options.step.graphs,
+                                       prefill_stream_.get());
+  pages_.reserve(std::clamp(capacity - 1, 1, kReadySegments) * options.beams * pages_for(longest));
 }
 
 // Work that is still enqueued reads memory of this object.
 CudaDecodeBatch::~CudaDecodeBatch() {
-  for (const auto& stream : {prefill_stream_, stream_, copy_stream_}) {
-    cudaStreamSynchronize(stream.stream());
+  for (const LentStream* stream : {&prefill_stream_, &stream_, &copy_stream_}) {
+    cudaStreamSynchronize(stream->stream());
   }
 }
 
@@ -200,7 +204,7 @@ void CudaDecodeBatch::list_segments() {
 }
 
 void CudaDecodeBatch::step() {
-  const c10::cuda::CUDAStreamGuard guard(stream_);
+  const c10::cuda::CUDAStreamGuard guard(stream_.get());
   const bool far_ahead =
       std::all_of(looks_.begin(), looks_.end(), [](const Look& look) { return look.pending; });
   read_looks(far_ahead);

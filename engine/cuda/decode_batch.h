@@ -100,7 +100,7 @@ class CudaDecodeBatch : public DecodeBatch {
   const std::shared_ptr<const UnifiedVoice> model_;
   const CudaDecodeOptions options_;
   const at::Device device_;
-  const c10::cuda::CUDAStream stream_, prefill_stream_, copy_stream_;
+  const LentStream stream_, prefill_stream_, copy_stream_;
   std::unique_ptr<Prefill> prefill_;
   CudaEvent caller_ready_, prefix_ready_, prefix_copied_, copied_;
   PagePool pages_;

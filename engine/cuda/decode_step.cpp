@@ -30,9 +30,10 @@ std::vector<int> bucket_sizes(int slots) {
 }  // namespace
 
 struct DecodeStep::Kernels {
-  Kernels(std::shared_ptr<const UnifiedVoice> model, const DecodeMemory& memory, bool overlap)
+  Kernels(std::shared_ptr<const UnifiedVoice> model, const DecodeMemory& memory,
+          const DecodeStepOptions& options, bool overlap)
       : shape(model->gpt().kv_shape()),
-        step(std::move(model), memory.sizes().slots * memory.sizes().beams) {
+        step(std::move(model), memory.sizes().slots * memory.sizes().beams, options.networks) {
     const DecodeSizes& sizes = memory.sizes();
     const int heads = static_cast<int>(shape.heads);
     const int64_t rows = int64_t{sizes.slots} * sizes.beams;
@@ -51,6 +52,9 @@ struct DecodeStep::Kernels {
     attention.overlap = overlap;
     cuda_check(prepare_paged_attention(attention.type, sizes.beams, &attention.blocks),
                "preparing attention");
+    if (options.attention_blocks > 0 && attention.blocks > 1) {
+      attention.blocks = options.attention_blocks;
+    }
   }
 
   void attend(int segments, int layer, const void* qkv, void* out, cudaStream_t stream) {
@@ -82,7 +86,7 @@ DecodeStep::DecodeStep(std::shared_ptr<const UnifiedVoice> model, const DecodeMe
                        const DecodeStepOptions& options, cudaStream_t stream)
     : memory_(memory),
       options_(options),
-      side_stream_(c10::cuda::getStreamFromPool(true, memory.device().index())),
+      side_stream_(memory.device().index()),
       begun_(make_event()),
       listed_(make_event()),
       buckets_(bucket_sizes(memory.sizes().slots)) {
@@ -90,7 +94,8 @@ DecodeStep::DecodeStep(std::shared_ptr<const UnifiedVoice> model, const DecodeMe
   cuda_check(cudaGetDevice(&device), "asking for the device");
   cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
              "asking for the device's version");
-  kernels_ = std::make_unique<Kernels>(std::move(model), memory, options.overlap && major >= 9);
+  kernels_ =
+      std::make_unique<Kernels>(std::move(model), memory, options, options.overlap && major >= 9);
   for (const int size : buckets_) {
     enqueue(size, stream);  // loads the kernels, which a capture must not do
     cuda_check(cudaStreamSynchronize(stream), "a first step of decoding");

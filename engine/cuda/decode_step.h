@@ -2,7 +2,6 @@
 // for each number of segments.
 #pragma once
 
-#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <map>
@@ -11,6 +10,8 @@
 
 #include "cuda/cuda_handles.h"
 #include "cuda/decode_memory.h"
+#include "cuda/gpt_step.h"
+#include "cuda/lent_stream.h"
 #include "modules/unified_voice.h"
 
 namespace indextts2 {
@@ -18,6 +19,10 @@ namespace indextts2 {
 struct DecodeStepOptions {
   bool graphs = true;   // false: every kernel is launched by itself; the same results
   bool overlap = true;  // attention starts before the kernel ahead of it ends, where devices can
+  // For a benchmark: PagedAttention::blocks where clusters run, which changes no bit; 0: as
+  // prepared.
+  int attention_blocks = 0;
+  GptStepTuning networks;
 };
 
 // Only enqueues. Thread-safety: one thread, one stream.
@@ -53,7 +58,7 @@ class DecodeStep {
 
   const DecodeMemory& memory_;
   const DecodeStepOptions options_;
-  const c10::cuda::CUDAStream side_stream_;
+  const LentStream side_stream_;
   const CudaEvent begun_, listed_;
   std::unique_ptr<Kernels> kernels_;
   std::vector<int> buckets_;

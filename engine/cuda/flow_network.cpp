@@ -1,6 +1,9 @@
 // The weights of the flow as its CUDA version multiplies them.
 #include "cuda/flow_network.h"
 
+#include <c10/core/DeviceGuard.h>
+
+#include "cuda/kernels/device_code.h"
 #include "cuda/kernels/flow_attention.h"
 #include "cuda/kernels/flow_rows.h"
 #include "ops/frames.h"
@@ -37,13 +40,16 @@ bool FlowNetwork::supports(const FlowMatching& flow) {
   const Dit& dit = flow.dit;
   const at::Tensor& input = dit.input_x().weight;
   if (!input.is_cuda() || !is_flow_type(input.scalar_type())) return false;
+  // Half types are multiplied by tensor cores of sm_80 and newer.
+  const c10::DeviceGuard guard(input.device());
+  if (!has_device_code(input.scalar_type() == at::kFloat ? 0 : 80)) return false;
   const int64_t width = input.size(0), mel = dit.mel_bands(), channels = dit.wavenet().channels();
   const int64_t hidden = dit.layers().front().gate.weight.size(0);
   const int64_t head_size = width / dit.layers().front().heads;
   for (const int64_t size : {width, mel, channels, hidden}) {
     if (size % 8 != 0) return false;
   }
-  return width <= kMaxNormWidth && channels <= kMaxNormWidth &&
+  return width <= kMaxFlowNormWidth && channels <= kMaxFlowNormWidth &&
          attention_supports(static_cast<int>(head_size));
 }
 

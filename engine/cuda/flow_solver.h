@@ -26,6 +26,10 @@ struct FlowSolverOptions {
   // Packs of guided segments of no more rows run the branches side by side. 0: none, as long
   // segments gain 9 % by it, but short ones lose up to 27 %.
   int64_t side_rows = 0;
+  int64_t least_side_rows = 0;  // nor packs of fewer rows
+  // Chooses the tiles of attention by fitting_tile_rows() where it may.
+  bool fit_tiles = false;
+  ProductChoice products;
   std::shared_ptr<DeviceTurns> turns;  // with the decoding of the device; null: none are taken
 };
 

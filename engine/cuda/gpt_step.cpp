@@ -2,6 +2,7 @@
 #include "cuda/gpt_step.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <string>
@@ -9,6 +10,8 @@
 
 #include "core/error.h"
 #include "cuda/cuda_check.h"
+#include "cuda/cuda_handles.h"
+#include "cuda/kernels/device_code.h"
 #include "cuda/kernels/row_norm.h"
 
 namespace indextts2 {
@@ -64,12 +67,10 @@ bool GptStep::supports(const UnifiedVoice& model) {
       !readable(model.gpt().ln_f(), type) || model.gpt().width() > kMaxNormWidth) {
     return false;
   }
-  int major = 0;
-  cuda_check(
-      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, codes.device().index()),
-      "asking for the device's version");
+  const c10::DeviceGuard guard(codes.device());
   const auto& layers = model.gpt().layers();
-  return major >= 8 && std::all_of(layers.begin(), layers.end(), [type](const Gpt2::Layer& layer) {
+  return has_device_code(80) &&
+         std::all_of(layers.begin(), layers.end(), [type](const Gpt2::Layer& layer) {
            return readable(layer.ln_1, type) && readable(layer.ln_2, type) &&
                   readable(layer.c_attn, type) && readable(layer.attn_c_proj, type) &&
                   readable(layer.c_fc, type) && readable(layer.mlp_c_proj, type);
@@ -96,6 +97,55 @@ GptStep::GptStep(std::shared_ptr<const UnifiedVoice> model, int max_rows, GptSte
   qkv_ = at::empty({max_rows, 3 * width}, own);
   seen_ = at::empty({max_rows, width}, own);
   inner_ = at::empty({max_rows, inner}, own);
+  if (tuning_.free_splits) free_splits_ = fastest_splits();
+}
+
+int GptStep::splits_of(const Linear& linear, int rows) const {
+  if (tuning_.splits > 0) return tuning_.splits;
+  const auto found = free_splits_.lower_bound({linear.weight.size(1), rows});
+  if (found != free_splits_.end() && found->first.first == linear.weight.size(1)) {
+    return found->second;
+  }
+  return row_linear_splits(size_of(linear.weight, 0), size_of(linear.weight, 1), type_);
+}
+
+// Runs the layers that have parts with each number of them: what rows hold does not matter.
+GptStep::Splits GptStep::fastest_splits() {
+  constexpr int kRuns = 3, kClasses[] = {3, 6, 12, 24, 48, 96};
+  const CudaEvent start = make_timing_event(), stop = make_timing_event();
+  const auto time_of = [&](const Linear Gpt2::Layer::*linear, const at::Tensor& x, int rows,
+                           int splits) {
+    float least = 0;
+    for (int run = 0; run <= kRuns; ++run) {
+      cuda_check(cudaEventRecord(start.get(), nullptr), "timing linear layers");
+      for (const Gpt2::Layer& layer : model_->gpt().layers()) {
+        Pass pass{rows, nullptr};
+        linear_to_h(x, layer.*linear, layer.*linear, splits, &pass);
+      }
+      cuda_check(cudaEventRecord(stop.get(), nullptr), "timing linear layers");
+      cuda_check(cudaEventSynchronize(stop.get()), "timing linear layers");
+      float time = 0;
+      cuda_check(cudaEventElapsedTime(&time, start.get(), stop.get()), "timing linear layers");
+      if (run == 1 || (run > 1 && time < least)) least = time;  // the first one warms up
+    }
+    return least;
+  };
+  Splits fastest;
+  for (const auto& [linear, x] :
+       {std::pair(&Gpt2::Layer::attn_c_proj, seen_), std::pair(&Gpt2::Layer::mlp_c_proj, inner_)}) {
+    for (const int rows : kClasses) {
+      if (rows > max_rows_) break;
+      float least = 0;
+      int& best = fastest[{x.size(1), rows}];
+      for (const int splits : {1, 2, 4}) {
+        const float time = time_of(linear, x, rows, splits);
+        if (splits > 1 && time >= least) continue;
+        least = time;
+        best = splits;
+      }
+    }
+  }
+  return fastest;
 }
 
 // The norm of the newest h, to which it adds what is still to be added.
@@ -127,6 +177,7 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
   layer.norm = norm_of(norm, pass);
   layer.output = output;
   layer.y = y.mutable_data_ptr();
+  layer.tile = tuning_.tile;
   if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
@@ -143,7 +194,7 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
 }
 
 // Adds to the newest h, at once or with the next norm.
-void GptStep::linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next,
+void GptStep::linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next, int splits,
                           Pass* pass) {
   RowLinear layer;
   layer.type = type_;
@@ -153,8 +204,8 @@ void GptStep::linear_to_h(const at::Tensor& x, const Linear& linear, const Linea
   layer.weight = linear.weight.const_data_ptr();
   layer.bias = linear.bias.const_data_ptr();
   layer.x = x.const_data_ptr();
-  layer.splits =
-      tuning_.splits > 0 ? tuning_.splits : row_linear_splits(layer.out, layer.in, layer.type);
+  layer.splits = splits;
+  layer.tile = tuning_.tile;
   layer.output = RowOutput::kAdded;
   layer.y = h_[pass->h].mutable_data_ptr();
   if (tuning_.add && row_linear_streams(layer)) {
@@ -195,9 +246,11 @@ void GptStep::enqueue(const DecodeTables& tables, int segments, float* logits,
     const bool last = i + 1 == layers.size();
     norm_and_linear(layer.ln_1, layer.c_attn, layer.attn_c_proj, RowOutput::kPlain, qkv_, &pass);
     attention(static_cast<int>(i), qkv_.const_data_ptr(), seen_.mutable_data_ptr(), stream);
-    linear_to_h(seen_, layer.attn_c_proj, layer.c_fc, &pass);
+    linear_to_h(seen_, layer.attn_c_proj, layer.c_fc, splits_of(layer.attn_c_proj, pass.rows),
+                &pass);
     norm_and_linear(layer.ln_2, layer.c_fc, layer.mlp_c_proj, RowOutput::kGelu, inner_, &pass);
-    linear_to_h(inner_, layer.mlp_c_proj, last ? model_->mel_head() : layers[i + 1].c_attn, &pass);
+    linear_to_h(inner_, layer.mlp_c_proj, last ? model_->mel_head() : layers[i + 1].c_attn,
+                splits_of(layer.mlp_c_proj, pass.rows), &pass);
   }
   RowNorm norm = norm_of(gpt.ln_f(), &pass);
   norm.h_out = nullptr;

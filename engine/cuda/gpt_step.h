@@ -7,8 +7,11 @@
 #include <cuda_runtime_api.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 
+#include "cuda/kernels/bits_rule.h"
 #include "cuda/kernels/decode_tables.h"
 #include "cuda/kernels/element_type.h"
 #include "cuda/kernels/row_linear.h"
@@ -25,12 +28,15 @@ namespace indextts2 {
 using AttentionCall =
     std::function<void(int layer, const void* qkv, void* out, cudaStream_t stream)>;
 
-// What a benchmark may try. All but splits change no bit.
+// What a benchmark may try. All but splits and free_splits change no bit.
 struct GptStepTuning {
-  int fused_norm_rows = kFusedNormRows;  // up to 8
+  int fused_norm_rows = kFusedNormRows;  // up to 16 for types of two bytes, else up to 8
   bool prefetch = true;                  // of the weights of the layer that comes next
   int splits = 0;                        // RowLinear::splits
   bool add = true;                       // linear layers add by themselves where they can
+  RowTile tile = RowTile::kUsual;        // of all linear layers
+  // `splits` are those that are fastest for each number of rows, whatever the bits.
+  bool free_splits = !kEqualBits;
 };
 
 // Letters: R rows, C width, V codes. A row's bits depend on that row alone, not on R.
@@ -56,15 +62,20 @@ class GptStep {
 
  private:
   struct Pass;
+  using Splits = std::map<std::pair<int64_t, int>, int>;  // by width of the input and most rows
+  int splits_of(const Linear& linear, int rows) const;
+  Splits fastest_splits();
   RowNorm norm_of(const LayerNorm& norm, Pass* pass) const;
   void norm_and_linear(const LayerNorm& norm, const Linear& linear, const Linear& next,
                        RowOutput output, const at::Tensor& y, Pass* pass) const;
-  void linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next, Pass* pass);
+  void linear_to_h(const at::Tensor& x, const Linear& linear, const Linear& next, int splits,
+                   Pass* pass);
 
   const std::shared_ptr<const UnifiedVoice> model_;
   const ElementType type_;
   const int max_rows_;
   const GptStepTuning tuning_;
+  Splits free_splits_;
   // Workspace of max_rows rows, see UnifiedVoice for C. h: what the layers add to, float32 [C], the
   // two taking turns; parts: RowNorm::parts; normed: [C] with room for float32; the rest in the
   // weights' type: qkv [3C], seen [C] by attention, inner [FFN].

@@ -20,7 +20,6 @@ namespace {
 constexpr int64_t kWorkspaceBytes = int64_t{16} << 20;
 constexpr int64_t kReferenceRows = 2048;  // for which the reference algorithm is chosen
 constexpr int64_t kProbeRows = 1024;
-constexpr int kCandidates = 4;
 constexpr uint32_t kAlignment = 16;
 
 void check(cublasStatus_t status, const char* doing) {
@@ -101,8 +100,9 @@ at::Tensor random_values(FlowType type, int64_t count, uint64_t seed, at::Device
 
 }  // namespace
 
-MatrixProducts::MatrixProducts(at::Device device)
+MatrixProducts::MatrixProducts(at::Device device, ProductChoice how)
     : device_(device),
+      how_(how),
       workspace_(at::empty({kMostLanes * kWorkspaceBytes},
                            at::TensorOptions().device(device).dtype(at::kByte))) {
   cublasLtHandle_t handle = nullptr;
@@ -135,23 +135,25 @@ std::vector<cublasLtMatmulAlgo_t> MatrixProducts::candidates(const MatrixProduct
   check(cublasLtMatmulPreferenceInit(&preference), "choosing an algorithm");
   prefer(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
   prefer(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-         static_cast<uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE));
+         static_cast<uint32_t>(how_.equal_bits ? CUBLASLT_REDUCTION_SCHEME_NONE
+                                               : CUBLASLT_REDUCTION_SCHEME_MASK));
   for (const auto attribute :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
     prefer(preference, attribute, kAlignment);
   }
-  cublasLtMatmulHeuristicResult_t results[kCandidates];
+  cublasLtMatmulHeuristicResult_t results[ProductChoice::kMostCandidates];
   int count = 0;
   check(cublasLtMatmulAlgoGetHeuristic(handle_.get(), &problem.operation, &problem.weight,
                                        &problem.x, &problem.add, &problem.y, &preference,
-                                       kCandidates, results, &count),
+                                       std::min(how_.candidates, ProductChoice::kMostCandidates),
+                                       results, &count),
         "choosing an algorithm");
   std::vector<cublasLtMatmulAlgo_t> found;
   for (int i = 0; i < count; ++i) {
     const bool usable = results[i].state == CUBLAS_STATUS_SUCCESS &&
                         results[i].workspaceSize <= static_cast<size_t>(kWorkspaceBytes) &&
-                        !splits_sums(results[i].algo);
+                        !(how_.equal_bits && splits_sums(results[i].algo));
     if (usable) found.push_back(results[i].algo);
   }
   return found;
@@ -205,7 +207,8 @@ void MatrixProducts::prepare(const MatrixProduct& product, int64_t rows, cudaStr
   std::vector<cublasLtMatmulAlgo_t> usable;
   for (const cublasLtMatmulAlgo_t& algorithm : candidates(product, class_of(rows))) {
     const bool reference = std::memcmp(&algorithm, &choice.reference, sizeof(algorithm)) == 0;
-    if (reference || gives_same_bits(product, algorithm, choice, on)) usable.push_back(algorithm);
+    if (reference || !how_.equal_bits || gives_same_bits(product, algorithm, choice, on))
+      usable.push_back(algorithm);
   }
   cublasLtMatmulAlgo_t best = usable.empty() ? choice.reference : usable.front();
   if (usable.size() > 1) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cuda/kernels/bits_rule.h"
 #include "cuda/kernels/flow_tables.h"
 
 namespace indextts2 {
@@ -36,6 +37,13 @@ struct MatrixProduct {
   int lane = 0;  // products that may run at once have different ones
 };
 
+// How algorithms are chosen.
+struct ProductChoice {
+  int candidates = 4;            // tried for a shape and class of rows, up to kMostCandidates
+  bool equal_bits = kEqualBits;  // false: the fastest, split sums too, whatever its bits
+  static constexpr int kMostCandidates = 64;
+};
+
 // Runs them. Each shape has one reference algorithm; those that suit a number of rows better are
 // used only if they gave the reference's bits on random values: the fastest of them for the first
 // rows of each class of kRowClass. Thread-safety: one thread.
@@ -43,7 +51,7 @@ class MatrixProducts {
  public:
   static constexpr int kMostLanes = 2;
   static constexpr int64_t kRowClass = 256;
-  explicit MatrixProducts(at::Device device);
+  explicit MatrixProducts(at::Device device, ProductChoice how = {});
   ~MatrixProducts();
   MatrixProducts(const MatrixProducts&) = delete;
   MatrixProducts& operator=(const MatrixProducts&) = delete;
@@ -76,6 +84,7 @@ class MatrixProducts {
               cudaStream_t on) const;
 
   at::Device device_;
+  const ProductChoice how_;
   std::unique_ptr<std::remove_pointer_t<cublasLtHandle_t>, Destroy> handle_;
   at::Tensor workspace_;
   std::map<Shape, Choice> choices_;

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "cuda/cuda_check.h"
+#include "cuda/kernels/device_code.h"
 
 namespace indextts2 {
 namespace {
@@ -146,8 +147,9 @@ bool supports_device(const at::Device& device) {
     return cudaDeviceGetAttribute(&value, attribute, device.index()) == cudaSuccess &&
            value >= least;
   };
-  return device.is_cuda() && at_least(cudaDevAttrComputeCapabilityMajor, 8) &&
-         at_least(cudaDevAttrMaxSharedMemoryPerBlockOptin, kTapConvShared);
+  if (!device.is_cuda()) return false;
+  const c10::DeviceGuard guard(device);
+  return has_device_code(80) && at_least(cudaDevAttrMaxSharedMemoryPerBlockOptin, kTapConvShared);
 }
 
 }  // namespace

@@ -187,20 +187,23 @@ class Pass {
                            post.bias,          samples,
                            post.taps,          frames_,
                            post.weight.size(1)};
-    cuda_check(run_wave_out(vocoder_.type(), call, stream_), "the vocoder's last convolution");
+    cuda_check(run_wave_out(vocoder_.type(), call, stream_, plan_.ways),
+               "the vocoder's last convolution");
     const auto values = static_cast<double>(frames_ * call.channels);
     tell("out", call.channels, 2 * values * call.taps,
          values * item_ + 4 * static_cast<double>(frames_));
   }
 
   void activate(const SnakeCall& call) const {
-    cuda_check(run_snake(vocoder_.type(), call, stream_), "an activation of the vocoder");
+    cuda_check(run_snake(vocoder_.type(), call, stream_, plan_.ways),
+               "an activation of the vocoder");
     const auto values = static_cast<double>(call.count * call.frames * call.channels);
     tell("snake", call.channels, 60 * values, 2 * item_ * values);
   }
 
   void convolve(const char* kind, const TapConvCall& call) const {
-    cuda_check(run_tap_conv(vocoder_.type(), call, stream_), "a convolution of the vocoder");
+    cuda_check(run_tap_conv(vocoder_.type(), call, stream_, plan_.ways),
+               "a convolution of the vocoder");
     if (!trace_) return;
     double taps = 0, arrays_out = call.sum ? 1 : call.count;
     for (int i = 0; i < call.count; ++i) {

@@ -11,11 +11,12 @@
 
 namespace indextts2 {
 
-// How work is cut into launches; the samples are the same for all.
+// How work is cut into launches, the samples are the same for all, and how these are run.
 struct WavePlan {
   // Stages of at most so many frames run their residual blocks side by side, longer ones one after
   // another.
   int64_t side_by_side = int64_t{1} << 40;
+  WaveWays ways = {};
 };
 
 // What a launch did, for benches. Bytes: operands read and results written, each once.

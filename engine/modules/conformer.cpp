@@ -104,13 +104,16 @@ at::Tensor ConformerBlock::convolution(const at::Tensor& x) const {
   return conv_out_(silu(depthwise_norm_(mixed)));
 }
 
-ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width)
+ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width,
+                                   at::ScalarType subsample_type)
     : subsample_conv_(weights.scope("embed.conv.0"), 1, kAny, kSubsampleKernel, kSubsampleKernel,
                       subsample_options()),
       subsample_out_(weights.scope("embed.out.0"),
                      subsample_conv_.weight.size(0) * ((input_width - 1) / kSubsampleStride), kAny),
       blocks_(take_blocks(weights, subsample_out_.weight.size(0))),
       after_norm_(weights.scope("after_norm"), subsample_out_.weight.size(0)) {
+  subsample_out_.weight = subsample_out_.weight.to(subsample_type);
+  subsample_out_.bias = subsample_out_.bias.to(subsample_type);
   if (weights.has("embed.pos_enc.pe"))
     position_table_ = weights.take("embed.pos_enc.pe", {1, kAny, width()});
 }
@@ -125,7 +128,8 @@ at::Tensor ConformerEncoder::subsample(const at::Tensor& features) const {
     const at::Tensor run =
         features.narrow(1, start * kSubsampleStride, count * kSubsampleStride + 1);
     const at::Tensor maps = subsample_conv_(run.unsqueeze(1)).relu_();  // [1, C, count, W']
-    out.narrow(1, start, count).copy_(subsample_out_(maps.transpose(1, 2).reshape({1, count, -1})));
+    const at::Tensor rows = maps.transpose(1, 2).to(subsample_out_.weight.scalar_type());
+    out.narrow(1, start, count).copy_(subsample_out_(rows.reshape({1, count, -1})));
   }
   return out;
 }

@@ -37,8 +37,10 @@ class ConformerBlock {
 // Thread-safety: const. All sizes, heads included, come from the tensors.
 class ConformerEncoder {
  public:
-  // `input_width`: of the features; checked against the subsampling layer.
-  ConformerEncoder(const Weights& weights, int64_t input_width);
+  // `input_width`: of the features; checked against the subsampling layer. `subsample_type`: of the
+  // linear part of that layer, by far the largest of the network: half precision halves its memory.
+  ConformerEncoder(const Weights& weights, int64_t input_width,
+                   at::ScalarType subsample_type = at::kFloat);
 
   int64_t width() const { return after_norm_.weight.size(0); }
   // features [1, T, input_width], T >= 3 -> [1, (T - 1) / 2, width]. No frame is masked.

@@ -127,14 +127,8 @@ W2vBert::W2vBert(const Weights& weights, const W2vBertOptions& options)
 }
 
 at::Tensor W2vBert::distances(const at::Tensor& hidden) const {
-  const int64_t rows = hidden.size(1);
-  std::vector<int64_t> index(rows * rows);
-  for (int64_t query = 0; query < rows; ++query) {
-    for (int64_t key = 0; key < rows; ++key) {
-      index[query * rows + key] = std::clamp(key - query, -left_, right_) + left_;
-    }
-  }
-  return host_tensor(index, {rows, rows}).to(hidden.device());
+  const at::Tensor rows = index_range(0, hidden.size(1), hidden.device());
+  return rows.unsqueeze(0).sub(rows.unsqueeze(1)).clamp_(-left_, right_).add_(left_);
 }
 
 at::Tensor W2vBert::project(const at::Tensor& features, int64_t valid_rows) const {

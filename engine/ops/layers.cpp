@@ -9,6 +9,8 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 
+#include "ops/onednn_linear.h"
+
 namespace indextts2 {
 namespace {
 
@@ -40,7 +42,10 @@ Linear::Linear(const Weights& weights, int64_t in, int64_t out, Bias with_bias)
 Linear::Linear(at::Tensor weight, at::Tensor bias)
     : weight(std::move(weight)), bias(std::move(bias)) {}
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  at::Tensor y = try_onednn_linear(x, weight, bias);
+  return y.defined() ? y : at::linear(x, weight, bias);
+}
 
 Linear take_gpt2_conv1d(const Weights& weights, int64_t in, int64_t out) {
   at::Tensor weight = weights.take("weight", {in, out}).t().contiguous();

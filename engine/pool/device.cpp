@@ -4,12 +4,13 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/core/Stream.h>
 #include <c10/core/StreamGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 
@@ -22,6 +23,7 @@
 namespace indextts2 {
 namespace {
 
+constexpr char kStandIn[] = "stand-in:";
 constexpr char kCudaLibrary[] = "libindextts2-cuda.so.0";
 
 // What the one look at CUDA found; decided once per process.
@@ -94,6 +96,11 @@ const Cuda& cuda() {
   return *found;
 }
 
+int num_stand_ins() {
+  const char* count = std::getenv("INDEXTTS2_STAND_INS");
+  return count ? std::clamp(std::atoi(count), 0, 64) : 0;
+}
+
 std::string cpu_name() {
   return std::to_string(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))) + " CPU cores";
 }
@@ -129,16 +136,24 @@ std::vector<Device> list_devices() {
     }
   }
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  devices.push_back({"cpu", cpu_name(), page * static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)),
-                     page * static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)), 0});
+  const uint64_t total = page * static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES));
+  const uint64_t free = page * static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES));
+  for (int i = 0; i < num_stand_ins(); ++i) {
+    devices.push_back({kStandIn + std::to_string(i), "a device on the CPU", total, free, 0});
+  }
+  devices.push_back({"cpu", cpu_name(), total, free, 0});
   return devices;
 }
 
 void* device_symbol(const std::string& device_id, const char* name) {
-  return device_id == "cpu" || !cuda().handle ? nullptr : dlsym(cuda().handle, name);
+  return torch_device(device_id) == "cpu" || !cuda().handle ? nullptr : dlsym(cuda().handle, name);
 }
 
 std::string cuda_problem() { return cuda().problem; }
+
+std::string torch_device(const std::string& id) {
+  return id.compare(0, sizeof kStandIn - 1, kStandIn) == 0 ? "cpu" : id;
+}
 
 std::vector<Place> resolve_devices(const std::vector<std::string>& words, int replicas_per_device) {
   return places_of(words, list_devices(), replicas_per_device, check_device_alive,
@@ -147,7 +162,7 @@ std::vector<Place> resolve_devices(const std::vector<std::string>& words, int re
 
 uint64_t memory_used(const std::string& id) {
   const Cuda& found = cuda();
-  if (id == "cpu") {
+  if (torch_device(id) == "cpu") {
     std::ifstream file("/proc/self/statm");
     uint64_t all = 0, resident = 0;
     file >> all >> resident;
@@ -162,11 +177,28 @@ uint64_t memory_used(const std::string& id) {
   }
 }
 
+uint64_t memory_idle(const std::string& id) {
+  const c10::Device device(torch_device(id));
+  if (device.is_cpu()) return 0;
+  try {
+    const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+    constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return static_cast<uint64_t>(stats.reserved_bytes[kAll].current -
+                                 stats.allocated_bytes[kAll].current);
+  } catch (const std::exception&) {
+    return 0;  // a device that failed, or was never used
+  }
+}
+
 void free_cached_memory(const std::string& id) {
-  const c10::Device device(id);
+  const c10::Device device(torch_device(id));
   if (device.is_cpu()) return;
   const c10::DeviceGuard guard(device);
-  c10::getDeviceAllocator(device.type())->emptyCache();
+  try {
+    c10::getDeviceAllocator(device.type())->emptyCache();
+  } catch (const std::exception&) {
+    // While a graph is captured on the device LibTorch gives nothing back.
+  }
 }
 
 namespace {
@@ -184,17 +216,27 @@ std::string pci_id_of(int index) {
 }  // namespace
 
 struct DeviceScope::Guards {
+  ~Guards() {
+    stream.reset();
+    if (lent) cuda().library->give_back_stream(device, priority_high, *lent);
+  }
+
   c10::InferenceMode inference{true};
+  int device = 0;
+  bool priority_high = false;
+  std::optional<int64_t> lent;
   std::optional<c10::StreamGuard> stream;
 };
 
 DeviceScope::DeviceScope(const std::string& device_id, StreamPriority priority)
     : guards_(std::make_unique<Guards>()) {
-  const c10::Device device(device_id);
+  const c10::Device device(torch_device(device_id));
   if (device.is_cpu()) return;
   run_on(processors_near(pci_id_of(device.index())));
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  guards_->stream.emplace(guard.getStreamFromGlobalPool(device, priority == StreamPriority::kHigh));
+  guards_->device = device.index();
+  guards_->priority_high = priority == StreamPriority::kHigh;
+  guards_->lent = cuda().library->lend_stream(guards_->device, guards_->priority_high);
+  guards_->stream.emplace(c10::Stream(c10::Stream::UNSAFE, device, *guards_->lent));
 }
 
 DeviceScope::~DeviceScope() = default;

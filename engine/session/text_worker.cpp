@@ -208,7 +208,7 @@ void TextWorker::read_one() {
 bool TextWorker::load_voice() {
   try {
     text_->voice = backend_->load_voice(CallbackGate::guard(*text_->voice_options, gate_),
-                                        text_->stop.token());
+                                        *text_->options, text_->stop.token());
     return true;
   } catch (...) {
     if (!is_cancelled(std::current_exception())) throw;

@@ -2,6 +2,7 @@
 #include "stages/render_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/clock.h"
@@ -11,6 +12,13 @@ namespace indextts2 {
 namespace {
 
 bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
+
+constexpr std::chrono::milliseconds kVoiceTest{2};
+
+// Its voice is whole or has failed, or nobody wants it any more.
+bool is_ready(const DecodedSegment& segment) {
+  return segment.job->request.voice->settled() || segment.job->stop_requested();
+}
 
 int64_t frames(const DecodedSegment& segment) {
   return Renderer::frames(segment.job->request, segment.codes.codes.size());
@@ -89,8 +97,10 @@ void RenderThread::run() {
     no_device = as_error(std::current_exception());
   }
   for (;;) {
-    std::vector<DecodedSegment> group = take();
+    double waited = 0;  // for voices, with nothing else to do
+    std::vector<DecodedSegment> group = take(&waited);
     if (group.empty()) return;
+    if (renderer_ && waited > 0) renderer_->waited_for_voice(waited);
     if (no_device) {
       for (const DecodedSegment& segment : group) fail(*segment.job, no_device);
     } else {
@@ -99,17 +109,28 @@ void RenderThread::run() {
   }
 }
 
-// What is rendered next; waits for it. Empty: the end.
-std::vector<DecodedSegment> RenderThread::take() {
+// What is rendered next; waits for it. Empty: the end. A segment whose voice is still on its way is
+// not there yet: others go before it.
+std::vector<DecodedSegment> RenderThread::take(double* waited) {
   std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+  *waited = 0;
+  for (;;) {
+    wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+    if (waiting_.empty()) return {};
+    if (std::any_of(waiting_.begin(), waiting_.end(), is_ready)) break;
+    const double start = now_seconds();
+    wake_.wait_for(lock, kVoiceTest);
+    *waited += now_seconds() - start;
+  }
   std::vector<DecodedSegment> group;
-  if (waiting_.empty()) return group;
   const bool together = options_.frames_together > 0;
-  const bool first = together && std::any_of(waiting_.begin(), waiting_.end(), is_first);
+  const bool first =
+      together && std::any_of(waiting_.begin(), waiting_.end(), [](const DecodedSegment& segment) {
+        return is_first(segment) && is_ready(segment);
+      });
   int64_t room = options_.frames_together;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if (first && !is_first(*next)) {
+    if (!is_ready(*next) || (first && !is_first(*next))) {
       ++next;
       continue;
     }
@@ -128,9 +149,22 @@ void RenderThread::render(std::vector<DecodedSegment> group) {
   for (Prepared& segment : prepared) finish(std::move(segment));
 }
 
+// False: the job has failed. What a voice failed with happened elsewhere, perhaps on another
+// device.
+bool RenderThread::check_voice(SynthesisJob& job) {
+  try {
+    job.request.voice->whole(job.stop());
+    return true;
+  } catch (...) {
+    job.fail(as_error(std::current_exception()));
+    return false;
+  }
+}
+
 std::vector<RenderThread::Prepared> RenderThread::prepare(std::vector<DecodedSegment> group) {
   std::vector<Prepared> prepared;
   for (DecodedSegment& segment : group) {
+    if (!check_voice(*segment.job)) continue;
     try {
       segment.job->stop().check();
       FlowJob flow = renderer_->prepare(segment.job->request, segment.codes);

@@ -38,14 +38,15 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
     : model_(std::move(model)),
       clock_(std::move(clock)),
       device_(std::move(device)),
+      latent_pass_(model_->networks->latent_pass()),
       solver_(model_->networks->flow_solver()),
       decoder_(model_->networks->wave_decoder()) {}
 
 int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
-  return request.voice->ref_mel.size(2) + mel_frames(static_cast<int64_t>(num_codes));
+  return request.voice->prompt_frames() + mel_frames(static_cast<int64_t>(num_codes));
 }
 
-void Renderer::warm_up(int64_t frames_together) {
+void Renderer::warm_up(int64_t frames_together, const std::function<void(const char* part)>& mark) {
   const ModelConfig& config = model_->config;
   FlowOptions options;
   options.steps = config.generation.diffusion_steps;
@@ -61,10 +62,22 @@ void Renderer::warm_up(int64_t frames_together) {
       solver_->warm_up(prompt, frames, options);
     }
   }
+  mark("flow");
   decoder_->warm_up(kWarmFrames);
-  const at::Tensor conditioning = host_tensor(
-      std::vector<float>(static_cast<size_t>(kWarmVoiceRows * config.gpt.model_dim), 0.1f),
-      {1, kWarmVoiceRows, config.gpt.model_dim});
+  mark("vocoder");
+  if (latent_pass_) {
+    latent_pass_->warm_up();
+  } else {
+    warm_up_latent();
+  }
+  mark("latent pass");
+}
+
+void Renderer::warm_up_latent() const {
+  const int64_t width = model_->config.gpt.model_dim;
+  const at::Tensor conditioning =
+      host_tensor(std::vector<float>(static_cast<size_t>(kWarmVoiceRows * width), 0.1f),
+                  {1, kWarmVoiceRows, width});
   for (const int64_t count : kWarmCodes) {
     const int64_t codes = std::min(count, model_->gpt->max_codes());
     model_->gpt->latent(conditioning.to(model_->gpt->final_norm().weight.options()), {2, 3, 4, 5},
@@ -72,13 +85,20 @@ void Renderer::warm_up(int64_t frames_together) {
   }
 }
 
-FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {
-  const MelPrompt prompt{request.voice->ref_mel, request.voice->prompt_condition,
-                         request.voice->style};
+const MelPrompt& Renderer::prompt_of(const SynthesisRequest& request) {
+  if (known_.voice.lock() == request.voice) return known_.there;
+  const VoiceFeatures& voice = request.voice->whole(StopToken());
+  known_.there = model_->mel.on_device({voice.ref_mel, voice.prompt_condition, voice.style});
+  known_.voice = request.voice;
+  return known_.there;
+}
+
+FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) {
+  const MelPrompt& prompt = prompt_of(request);
   Codes codes;
   {
     const StageTimer timer(*clock_, "latent");
-    codes = with_latent(*model_->gpt, decoded);
+    codes = with_latent(*model_->gpt, decoded, latent_pass_.get());
   }
   const StageTimer timer(*clock_, "flow");
   FlowOptions options;

@@ -11,7 +11,7 @@
 #include "ops/sampling.h"
 #include "pool/job_queue.h"
 #include "stages/emotion.h"
-#include "stages/voice_features.h"
+#include "stages/voice_parts.h"
 #include "text/segment.h"
 
 namespace indextts2 {
@@ -19,7 +19,8 @@ namespace indextts2 {
 // One segment to speak, every value settled.
 struct SynthesisRequest {
   Segment segment;
-  std::shared_ptr<const VoiceFeatures> voice;
+  // Decoding needs its early part alone; where an emotion vector picks its own rows, all of it.
+  std::shared_ptr<const VoiceParts> voice;
   EmotionChoice emotion;
   bool random_emotion = false;  // rows of emotion.vector are drawn from the seed
   SamplingOptions sampling;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/random.h"
 #include "ops/host_tensor.h"
 #include "stages/failure.h"
@@ -60,25 +61,39 @@ Synthesizer::Synthesizer(std::shared_ptr<const SpeechModel> model,
       clock_(std::move(clock)),
       options_(std::move(options)),
       scope_(enter(options_, ReplicaThread::kDecode)),
-      // One slot is for segments that somebody waits for.
-      generator_(model_->gpt, model_->networks->decode_batch(options_.max_batch + 1)),
+      generator_(model_->gpt, make_batch()),
       faults_(options_.faults, options_.device),
       renderer_([this] { return enter(options_, ReplicaThread::kRender); },
                 [this] { return make_renderer(); }, render_options(options_, model_->config)) {}
 
+std::unique_ptr<DecodeBatch> Synthesizer::make_batch() const {
+  // One slot is for segments that somebody waits for.
+  auto batch = model_->networks->decode_batch(options_.max_batch + 1);
+  if (options_.mark_memory) options_.mark_memory("decoding");
+  return batch;
+}
+
 std::unique_ptr<Renderer> Synthesizer::make_renderer() const {
   auto renderer = std::make_unique<Renderer>(model_, clock_, options_.device);
+  const auto mark = options_.mark_memory ? options_.mark_memory : [](const char*) {};
+  mark("rendering");
   if (options_.warm_sizes) {
-    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0);
+    renderer->warm_up(options_.max_batch > 1 ? options_.frames_rendered_together : 0, mark);
   }
   return renderer;
 }
 
 CodeRequest Synthesizer::code_request(const SynthesisRequest& request) const {
   CodeRequest codes;
-  codes.speaker_latents = request.voice->speaker_latents;
-  codes.emotion =
-      model_->emotions.emotion_vector(*request.voice, settle_emotion(request, model_->emotions));
+  const EmotionChoice emotion = settle_emotion(request, model_->emotions);
+  const bool needs_whole = emotion.vector && !emotion.rows;
+  if (needs_whole && !request.voice->settled()) {
+    throw Error(ErrorCode::kInternal, "synthesis: an emotion vector came before its voice");
+  }
+  const VoiceFeatures& voice =
+      needs_whole ? request.voice->whole(StopToken()) : request.voice->early();
+  codes.speaker_latents = voice.speaker_latents;
+  codes.emotion = model_->emotions.emotion_vector(voice, emotion);
   codes.text_ids = request.segment.ids;
   codes.sampling = request.sampling;
   codes.num_beams = request.num_beams;
@@ -184,22 +199,22 @@ void Synthesizer::serve(JobQueue<SynthesisJob>& queue) {
 
 void Synthesizer::warm_up(const StopToken& stop) {
   constexpr int64_t kPromptFrames = 32;
-  auto voice = std::make_shared<VoiceFeatures>();
+  VoiceFeatures voice;
   const auto filled = [](std::vector<int64_t> shape) {
     int64_t count = 1;
     for (const int64_t size : shape) count *= size;
     return host_tensor(std::vector<float>(static_cast<size_t>(count), 0.1f), shape);
   };
   const int64_t width = model_->config.gpt.model_dim;
-  voice->speaker_latents = filled({1, 32, width});
-  voice->ref_mel = filled({1, model_->mel.mel_bands(), kPromptFrames});
-  voice->style = filled({1, model_->config.style_dim});
-  voice->prompt_condition = filled({1, kPromptFrames, model_->config.length_regulator.channels});
-  voice->base_emovec = filled({1, width});
-  voice->own_emovec = voice->base_emovec;
+  voice.speaker_latents = filled({1, 32, width});
+  voice.ref_mel = filled({1, model_->mel.mel_bands(), kPromptFrames});
+  voice.style = filled({1, model_->config.style_dim});
+  voice.prompt_condition = filled({1, kPromptFrames, model_->config.length_regulator.channels});
+  voice.base_emovec = filled({1, width});
+  voice.own_emovec = voice.base_emovec;
   SynthesisRequest request;
   request.segment.ids = {2, 3, 4, 5};
-  request.voice = voice;
+  request.voice = std::make_shared<const VoiceParts>(std::move(voice));
   request.max_codes = 8;
   request.diffusion_steps = 1;
   request.num_beams = model_->config.generation.num_beams;

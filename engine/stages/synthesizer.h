@@ -33,6 +33,9 @@ struct SynthesizerOptions {
   // The latent pass of a segment on the rendering thread, so that other segments' decoding does not
   // wait for it. Where rendering takes longer than decoding anyway (CPUs) it had better not.
   bool latent_when_rendering = false;
+  // Called from the replica's threads with the name of each part whose memory has been taken; may
+  // be empty.
+  std::function<void(const char* part)> mark_memory;
   // The renderer makes itself ready for common sizes before its first segment, and warm_up() takes
   // more time. For devices on which that first work costs much.
   bool warm_sizes = false;
@@ -55,6 +58,7 @@ class Synthesizer {
  private:
   struct Decoding;
 
+  std::unique_ptr<DecodeBatch> make_batch() const;
   std::unique_ptr<Renderer> make_renderer() const;
   CodeRequest code_request(const SynthesisRequest& request) const;
   bool admit(JobQueue<SynthesisJob>& queue, std::vector<Decoding>* decoding);

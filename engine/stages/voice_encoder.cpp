@@ -39,10 +39,12 @@ MelOptions mel_options(const MelConfig& config) {
 
 namespace {
 
-constexpr int kSteps = 6, kEmotionClipSteps = 1;
+// Before decoding, that of the emotion clip, and beside decoding.
+constexpr int kEarlySteps = 3, kEmotionClipSteps = 1, kLateSteps = 3;
 
-VoiceConditionerOptions conditioner_options(const ModelConfig& config) {
+VoiceConditionerOptions conditioner_options(const ModelConfig& config, at::ScalarType type) {
   VoiceConditionerOptions options;
+  options.subsample_type = type;
   options.speaker_heads = config.gpt.condition_module.attention_heads;
   options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
   return options;
@@ -66,7 +68,7 @@ std::vector<float> prompt_samples(const MonoClip& clip, int rate_hz, double max_
 // it is asked for on the CPU, which the networks keep busy. What `compute` refers to must outlive
 // the future.
 template <typename Compute>
-std::future<W2vFeatures> beside_networks(at::Device device, Compute compute) {
+auto beside_networks(at::Device device, Compute compute) -> std::future<decltype(compute())> {
   if (device.is_cpu()) return std::async(std::launch::deferred, std::move(compute));
   return std::async(std::launch::async, [compute = std::move(compute)] {
     const c10::InferenceMode inference;
@@ -78,7 +80,8 @@ std::future<W2vFeatures> beside_networks(at::Device device, Compute compute) {
 // Counts steps, tests for a stop and tells about progress between them.
 class Steps {
  public:
-  Steps(const EncodeOptions& options, int total) : options_(options), total_(total) {
+  Steps(const EncodeOptions& options, int done, int total)
+      : options_(options), done_(done), total_(total) {
     options_.stop.check();
   }
   void done() {
@@ -89,7 +92,8 @@ class Steps {
 
  private:
   const EncodeOptions& options_;
-  int total_, done_ = 0;
+  int done_;
+  const int total_;
 };
 
 // To where all replicas can read it. Half precision or a damaged clip may overflow: better an error
@@ -112,7 +116,8 @@ VoiceEncoder::VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig
       codec_(weights.codec),
       campplus_(weights.campplus),
       regulator_(weights.length_regulator),
-      gpt_(weights.gpt, semantic_.width(), conditioner_options(config)),
+      gpt_(weights.gpt, semantic_.width(),
+           conditioner_options(config, weights.w2v.options().dtype)),
       unused_(
           {unused_in(weights.w2v, semantic_.w2v().unused_names()), unused_in(weights.w2v_stats, {}),
            unused_in(weights.codec, SemanticCodec::unused_names()), unused_in(weights.campplus, {}),
@@ -129,10 +134,21 @@ at::Tensor VoiceEncoder::semantic(const W2vFeatures& features) const {
 
 VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emotion,
                                    const EncodeOptions& options) const {
+  VoiceDraft draft = begin(speaker, emotion, options);
+  VoiceFeatures voice = draft.voice;
+  static_cast<VoicePrompt&>(voice) = finish(std::move(draft), options);
+  return voice;
+}
+
+VoiceDraft VoiceEncoder::begin(const MonoClip& speaker, const MonoClip* emotion,
+                               const EncodeOptions& options) const {
   const c10::InferenceMode inference;
   check_clip(speaker, kMinSpeakerSeconds);
   if (emotion) check_clip(*emotion, kMinEmotionSeconds);
-  Steps steps(options, kSteps + (emotion ? kEmotionClipSteps : 0));
+  VoiceDraft draft;
+  draft.steps_done = kEarlySteps + (emotion ? kEmotionClipSteps : 0);
+  draft.steps = draft.steps_done + kLateSteps;
+  Steps steps(options, 0, draft.steps);
 
   const auto direct = [&](const MonoClip* clip) {
     return beside_networks(device_, [clip, &options] {
@@ -141,43 +157,55 @@ VoiceFeatures VoiceEncoder::encode(const MonoClip& speaker, const MonoClip* emot
   };
   std::future<W2vFeatures> own_features = direct(&speaker), clip_features;
   if (emotion) clip_features = direct(emotion);
-  const std::vector<float> samples =
-      prompt_samples(speaker, mel_.sample_rate_hz, options.max_seconds);
-  const std::vector<float> samples_16k =
-      resample_sinc_hann(samples, mel_.sample_rate_hz, kFbankRateHz);
+  const auto samples = std::make_shared<const std::vector<float>>(
+      prompt_samples(speaker, mel_.sample_rate_hz, options.max_seconds));
+  const auto samples_16k = std::make_shared<const std::vector<float>>(
+      resample_sinc_hann(*samples, mel_.sample_rate_hz, kFbankRateHz));
   std::future<W2vFeatures> speaker_features =
-      beside_networks(device_, [&samples_16k] { return w2v_features(samples_16k); });
-  VoiceFeatures voice;
-  voice.prompt_seconds = static_cast<double>(samples.size()) / mel_.sample_rate_hz;
-  voice.ref_mel = kept("mel", log_mel(samples, mel_));
-  steps.done();
+      beside_networks(device_, [samples_16k] { return w2v_features(*samples_16k); });
+  draft.mel = beside_networks(device_, [samples, mel = mel_] { return log_mel(*samples, mel); });
+  draft.fbank = beside_networks(device_, [samples_16k] { return centred_fbank(*samples_16k); });
+  draft.prompt_frames = static_cast<int64_t>(samples->size()) / mel_.hop_size;
+  draft.voice.prompt_seconds = static_cast<double>(samples->size()) / mel_.sample_rate_hz;
 
-  voice.style =
-      kept("style", campplus_.forward(centred_fbank(samples_16k).unsqueeze(0).to(device_)));
+  // Its samples are the first ones ready. Not the same as the features below, although the clip is:
+  // the two ways to 16 kHz differ. Results are fetched last: until then nothing waits for a device.
+  const at::Tensor own = gpt_.emotion_vector(semantic(own_features.get()));
   steps.done();
-
-  const at::Tensor features = semantic(speaker_features.get());
-  steps.done();
-
-  const at::Tensor content = codec_.quantize(features).features;
-  voice.prompt_condition = kept("prompt condition", regulator_(content, voice.ref_mel.size(2)));
-  steps.done();
-
-  voice.speaker_latents = kept("speaker latents", gpt_.speaker_latents(features));
-  voice.base_emovec = kept("emotion vector", gpt_.emotion_vector(features));
-  steps.done();
-
-  // Not the same as `features`, although the clip is: the two ways to 16 kHz differ.
-  const auto emovec = [&](const W2vFeatures& rows) {
-    return kept("emotion vector", gpt_.emotion_vector(semantic(rows)));
-  };
-  voice.own_emovec = emovec(own_features.get());
-  steps.done();
+  at::Tensor of_clip;
   if (emotion) {
-    voice.clip_emovec = emovec(clip_features.get());
+    of_clip = gpt_.emotion_vector(semantic(clip_features.get()));
     steps.done();
   }
-  return voice;
+  draft.features = semantic(speaker_features.get());
+  steps.done();
+  const at::Tensor latents = gpt_.speaker_latents(draft.features);
+  const at::Tensor base = gpt_.emotion_vector(draft.features);
+  draft.voice.speaker_latents = kept("speaker latents", latents);
+  draft.voice.base_emovec = kept("emotion vector", base);
+  draft.voice.own_emovec = kept("emotion vector", own);
+  if (emotion) draft.voice.clip_emovec = kept("emotion vector", of_clip);
+  steps.done();
+  return draft;
+}
+
+VoicePrompt VoiceEncoder::finish(VoiceDraft draft, const EncodeOptions& options) const {
+  const c10::InferenceMode inference;
+  Steps steps(options, draft.steps_done, draft.steps);
+  VoicePrompt prompt;
+  prompt.ref_mel = kept("mel", draft.mel.get());
+  if (prompt.ref_mel.size(2) != draft.prompt_frames) {
+    throw Error(ErrorCode::kInternal, "voice encoder: expected a mel of " +
+                                          std::to_string(draft.prompt_frames) + " frames, got " +
+                                          std::to_string(prompt.ref_mel.size(2)));
+  }
+  steps.done();
+  prompt.style = kept("style", campplus_.forward(draft.fbank.get().unsqueeze(0).to(device_)));
+  steps.done();
+  const at::Tensor content = codec_.quantize(draft.features).features;
+  prompt.prompt_condition = kept("prompt condition", regulator_(content, draft.prompt_frames));
+  steps.done();
+  return prompt;
 }
 
 }  // namespace indextts2

@@ -1,7 +1,10 @@
 // Voice encoder: clips -> what synthesis needs to know of a voice.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <future>
+#include <memory>
 #include <vector>
 
 #include "audio/clip.h"
@@ -36,6 +39,17 @@ struct EncodeOptions {
       progress;  // after each step, on the caller's thread; may be empty
 };
 
+// A voice half made: what decoding needs is known, the rest is on its way.
+struct VoiceDraft {
+  VoiceFeatures voice;  // without its VoicePrompt
+  int64_t prompt_frames = 0;
+  int steps_done = 0, steps = 0;
+  // For the rest: the semantic features [1, T, W] on the encoder's device, the log-mel of the
+  // prompt and the input of CAMPPlus.
+  at::Tensor features;
+  std::future<at::Tensor> mel, fbank;
+};
+
 // One replica. Thread-safety: const, but one call at a time makes the best use of a device.
 class VoiceEncoder {
  public:
@@ -46,6 +60,10 @@ class VoiceEncoder {
   // one more. Throws Error{kVoiceInvalid, kCancelled, kSynthesis}.
   VoiceFeatures encode(const MonoClip& speaker, const MonoClip* emotion,
                        const EncodeOptions& options) const;
+  // The same in two parts, so that decoding may begin between them.
+  VoiceDraft begin(const MonoClip& speaker, const MonoClip* emotion,
+                   const EncodeOptions& options) const;
+  VoicePrompt finish(VoiceDraft draft, const EncodeOptions& options) const;
 
   // One entry a file but that of the length regulator, which speaking takes whole; speaking may
   // need what is left here.

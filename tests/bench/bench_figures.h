@@ -1,6 +1,7 @@
 // Figures of bench_speak's runs, as text and as JSON.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@ namespace indextts2 {
 
 struct BenchRun {
   double wall_seconds = 0, first_seconds = 0, audio_seconds = 0;
-  double host_seconds = 0;  // processor time of all threads of this process
+  double host_seconds = 0;                      // processor time of all threads of this process
+  std::map<std::string, double> stage_seconds;  // of a first sound
 };
 
 struct BenchFigures {
@@ -23,6 +25,9 @@ struct BenchFigures {
 
 void print_figures(const BenchFigures& figures);
 void print_first_sounds(const BenchFigures& figures);  // of time_first_sounds
+
+// Seconds per stage that `after` has more than `before`; stages without any are left out.
+std::map<std::string, double> stages_between(const Stats& before, const Stats& after);
 
 // Appends one line. Throws Error if the file cannot be written.
 void append_json(const BenchArguments& arguments, const BenchFigures& figures);

@@ -117,6 +117,7 @@ BenchRun speak_first(Engine& engine, const std::shared_ptr<const Voice>& voice,
   speak.generation.max_mel_tokens = arguments.first_codes;
   const std::unique_ptr<Session> session = engine.open_session(SessionOptions());
   BenchRun run;
+  const Stats before = engine.stats();
   const double start = now_seconds();
   if (cold) {
     session->push(arguments.text, *cold, speak);
@@ -127,8 +128,11 @@ BenchRun speak_first(Engine& engine, const std::shared_ptr<const Voice>& voice,
   Wave wave;
   for (Next next; (next = session->next(&wave, true)) != Next::kEnd;) {
     if (next != Next::kWave) continue;
-    if (run.first_seconds == 0) run.first_seconds = now_seconds() - start;
     run.audio_seconds += static_cast<double>(wave.samples.size()) / kSampleRateHz;
+    if (run.first_seconds != 0) continue;
+    run.first_seconds = now_seconds() - start;
+    // What others run meanwhile cannot be told apart.
+    if (arguments.beside == 0) run.stage_seconds = stages_between(before, engine.stats());
   }
   run.wall_seconds = now_seconds() - start;
   return run;

@@ -5,7 +5,7 @@
 #include <exception>
 
 #include "cuda/gpt_step.h"
-#include "device_timer.h"
+#include "step_ops.h"
 #include "support/random_gpt.h"
 #include "unit/cuda/cuda_torch.h"
 #include "unit/cuda/device_buffer.h"
@@ -17,13 +17,11 @@ const char kUsage[] =
     "usage: bench_gpt_step [--type bf16|fp16|fp32] [--layers N] [--kernels] [--variants] "
     "[--rule-off]\n"
     "  --kernels   each linear layer by itself as well\n"
-    "  --variants  norm inside or before the linear layers, with and without prefetching\n"
+    "  --variants  norm inside or before the linear layers, prefetching, other tiles of rows\n"
     "  --rule-off  other cuts of K for each number of rows: what equal bits cost\n";
 
 constexpr int kBeams = 3;
 constexpr int kSegments[] = {1, 2, 4, 8, 16, 32};
-constexpr int kMostRows = 96;
-
 struct Arguments {
   at::ScalarType type = at::kBFloat16;
   int64_t layers = 24;
@@ -56,11 +54,11 @@ bool parse(int argc, char** argv, Arguments* arguments) {
 class Bench {
  public:
   explicit Bench(const Arguments& arguments)
-      : slots_(counted(kMostRows / kBeams)),
-        beams_(std::vector<int32_t>(kMostRows / kBeams, kBeams)),
-        steps_(std::vector<int32_t>(kMostRows / kBeams, 100)),
-        done_(std::vector<int32_t>(kMostRows / kBeams, 0)),
-        tokens_(counted(kMostRows)) {
+      : slots_(counted(kMostStepRows / kBeams)),
+        beams_(std::vector<int32_t>(kMostStepRows / kBeams, kBeams)),
+        steps_(std::vector<int32_t>(kMostStepRows / kBeams, 100)),
+        done_(std::vector<int32_t>(kMostStepRows / kBeams, 0)),
+        tokens_(counted(kMostStepRows)) {
     RandomGptSizes sizes;
     sizes.layers = arguments.layers;
     WeightsOptions options;
@@ -76,7 +74,7 @@ class Bench {
   }
 
   DeviceTime step(int segments, GptStepTuning tuning) {
-    GptStep step(model_, kMostRows, tuning);
+    GptStep step(model_, kMostStepRows, tuning);
     DecodeTables tables{};
     tables.segments = slots_.data();
     tables.beams = beams_.data();
@@ -99,10 +97,11 @@ class Bench {
     });
   }
 
-  void print_steps(const char* what, GptStepTuning tuning) {
+  void print_steps(const char* what, GptStepTuning tuning, int least = 1, int most = 32) {
     const double bytes =
         double(model_->gpt().weight_bytes()) + double(model_->mel_head().weight.nbytes());
     for (const int segments : kSegments) {
+      if (segments < least || segments > most) continue;
       print_step(what, segments, step(segments, tuning), bytes);
     }
   }
@@ -113,47 +112,12 @@ class Bench {
                 100 * bytes / (time.median * 1e6) / bandwidth_);
   }
 
-  // One kind of linear layer: those of all layers one after the other.
-  void print_kernels() {
-    const auto& layers = model_->gpt().layers();
-    const struct {
-      const char* name;
-      const Linear Gpt2::Layer::*linear;
-      RowOutput output;
-      bool norm;
-    } kKinds[] = {{"qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, false},
-                  {"norm + qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, true},
-                  {"proj", &Gpt2::Layer::attn_c_proj, RowOutput::kParts, false},
-                  {"proj added", &Gpt2::Layer::attn_c_proj, RowOutput::kAdded, false},
-                  {"fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, false},
-                  {"norm + fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, true},
-                  {"fc2", &Gpt2::Layer::mlp_c_proj, RowOutput::kParts, false},
-                  {"fc2 added", &Gpt2::Layer::mlp_c_proj, RowOutput::kAdded, false}};
-    const size_t room = size_t(kMaxRowSplits) * kMostRows * 5120;
-    DeviceBuffer<float> x(room), y(room), h(room);
-    for (DeviceBuffer<float>* buffer : {&x, &y, &h}) {
-      check(cudaMemset(buffer->data(), 0, room * sizeof(float)));
+  void print_kernels() const {
+    for (const int segments : kSegments) {
+      std::vector<OpTime> ops = step_ops(*model_, segments * kBeams, /*all_tiles=*/true);
+      for (OpTime& op : ops) op.operations = 0;  // the matrix units bound nothing here
+      print_ops(std::to_string(segments * kBeams) + " rows", ops, DeviceLimits{bandwidth_, 0});
     }
-    for (const auto& kind : kKinds) {
-      for (const int segments : kSegments) {
-        if (!runs(layers[0].*kind.linear, kind.output, kind.norm, segments * kBeams, x, y))
-          continue;
-        const DeviceTime time = time_graph([&](cudaStream_t stream) {
-          for (const Gpt2::Layer& layer : layers) {
-            RowLinear linear =
-                row_linear_of(layer.*kind.linear, kind.output, segments * kBeams, x, y);
-            if (kind.norm) {
-              linear.x = nullptr;
-              linear.norm = norm_of(layer, linear.in, x, h);
-              linear.norm.part_count = 0;
-            }
-            check(row_linear(linear, stream));
-          }
-        });
-        print_kernel(kind.name, segments, time, double((layers[0].*kind.linear).weight.nbytes()));
-      }
-    }
-    print_norms(x, y, h);
   }
 
  private:
@@ -161,70 +125,6 @@ class Bench {
     std::vector<int32_t> values(count);
     for (int i = 0; i < count; ++i) values[i] = i;
     return values;
-  }
-
-  ElementType type() const {
-    const at::ScalarType type = model_->mel_embedding().weight.scalar_type();
-    return type == at::kFloat  ? ElementType::kFloat32
-           : type == at::kHalf ? ElementType::kFloat16
-                               : ElementType::kBFloat16;
-  }
-
-  RowLinear row_linear_of(const Linear& from, RowOutput output, int rows, DeviceBuffer<float>& x,
-                          DeviceBuffer<float>& y) const {
-    RowLinear linear;
-    linear.type = type();
-    linear.rows = rows;
-    linear.in = static_cast<int>(from.weight.size(1));
-    linear.out = static_cast<int>(from.weight.size(0));
-    linear.weight = from.weight.const_data_ptr();
-    linear.bias = from.bias.const_data_ptr();
-    linear.x = x.data();
-    linear.output = output;
-    linear.y = y.data();
-    return linear;
-  }
-
-  bool runs(const Linear& from, RowOutput output, bool norm, int rows, DeviceBuffer<float>& x,
-            DeviceBuffer<float>& y) const {
-    RowLinear linear = row_linear_of(from, output, rows, x, y);
-    if (norm) linear.x = nullptr;
-    return (!norm && output != RowOutput::kAdded) || row_linear_streams(linear);
-  }
-
-  RowNorm norm_of(const Gpt2::Layer& layer, int width, DeviceBuffer<float>& x,
-                  DeviceBuffer<float>& h) const {
-    RowNorm norm;
-    norm.h = x.data();
-    norm.parts = x.data();
-    norm.part_count = row_linear_splits(width, 4 * width, type());
-    norm.parts_bias = layer.mlp_c_proj.bias.const_data_ptr();
-    norm.h_out = h.data();
-    norm.weight = layer.ln_1.weight.const_data_ptr();
-    norm.bias = layer.ln_1.bias.const_data_ptr();
-    return norm;
-  }
-
-  void print_norms(DeviceBuffer<float>& x, DeviceBuffer<float>& y, DeviceBuffer<float>& h) {
-    const auto& layers = model_->gpt().layers();
-    const int width = static_cast<int>(model_->gpt().width());
-    for (const int segments : kSegments) {
-      const DeviceTime time = time_graph([&](cudaStream_t stream) {
-        for (const Gpt2::Layer& layer : layers) {
-          check(row_norm(norm_of(layer, width, x, h), segments * kBeams, width, type(), type(),
-                         y.data(), stream));
-        }
-      });
-      print_kernel("norm", segments, time, 0);
-    }
-  }
-
-  void print_kernel(const char* name, int segments, const DeviceTime& time, double bytes) const {
-    const double count = double(model_->gpt().layers().size());
-    std::printf("  %-20s %2d rows  %6.2f us [%.2f-%.2f]  %5.1f MB  %5.1f %% of the copy\n", name,
-                segments * kBeams, 1e3 * time.median / count, 1e3 * time.least / count,
-                1e3 * time.most / count, bytes / 1e6,
-                100 * bytes / (time.median / count * 1e6) / bandwidth_);
   }
 
   std::shared_ptr<const UnifiedVoice> model_;
@@ -241,7 +141,19 @@ void run(const Arguments& arguments) {
     bench.print_steps("norm inside up to 8 rows", {8, true, 0, true});
     bench.print_steps("without prefetch", {kFusedNormRows, false, 0, true});
   }
+  if (arguments.variants) {
+    for (const RowTile tile : kRowTiles) {
+      GptStepTuning tuning;
+      tuning.tile = tile;
+      bench.print_steps(name_of(tile), tuning, 2, 8);
+      tuning.fused_norm_rows = 16;
+      bench.print_steps((std::string(name_of(tile)) + ", norm in 16").c_str(), tuning, 2, 8);
+    }
+  }
   if (arguments.rule_off) {
+    GptStepTuning tuning;
+    tuning.free_splits = true;
+    bench.print_steps("fastest parts of K", tuning);
     for (const int splits : {1, 2, 4}) {
       bench.print_steps(("K in " + std::to_string(splits) + " parts").c_str(),
                         {kFusedNormRows, true, splits, true});

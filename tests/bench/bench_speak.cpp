@@ -61,6 +61,7 @@ int bench(const BenchArguments& arguments) {
   figures.prompt_seconds = voice->prompt_seconds();
   if (arguments.first_codes > 0) {
     figures.runs = time_first_sounds(*engine, voice, arguments);
+    figures.after = engine->stats();
     figures.gpu_memory_known = memory.known();
     figures.gpu_peak_mib = memory.peak_mib();
     print_first_sounds(figures);

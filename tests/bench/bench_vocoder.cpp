@@ -1,5 +1,5 @@
 // The vocoder on CUDA at official sizes with random weights: time per length, per kind of kernel,
-// and its distance from LibTorch in float32.
+// and its distance from LibTorch in float32, for each way to run the kernels (WaveWays).
 // usage: bench_vocoder [FRAMES [SIDE_BY_SIDE]] (861 frames are 10 s; stages of at most SIDE_BY_SIDE
 // frames run their residual blocks side by side)
 #include <ATen/Context.h>
@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "cuda/wave_decoder.h"
 #include "support/random_vocoder.h"
 #include "unit/cuda/cuda_torch.h"
+#include "vocoder_ops.h"
 
 namespace indextts2 {
 namespace {
@@ -51,7 +51,7 @@ Times measure(const std::function<void()>& work) {
 }
 
 void print(const std::string& what, const Times& times) {
-  std::printf("%-44s %8.3f ms [%.3f - %.3f], n = %d\n", what.c_str(), times.median, times.least,
+  std::printf("%-52s %8.3f ms [%.3f - %.3f], n = %d\n", what.c_str(), times.median, times.least,
               times.most, kRepeats);
 }
 
@@ -61,46 +61,32 @@ double snr_db(const at::Tensor& got, const at::Tensor& want) {
   return 10 * std::log10(exact.square().sum().item<double>() / error);
 }
 
-// One decoding with an event behind every launch.
-void print_kernels(CudaWaveDecoder& decoder, const at::Tensor& mel) {
-  struct Row {
-    int launches = 0;
-    double ms = 0, operations = 0, bytes = 0;
-  };
-  std::vector<std::pair<WaveLaunch, cudaEvent_t>> launches;
-  const auto mark = [&](const WaveLaunch& launch) {
-    cudaEvent_t event = nullptr;
-    cuda_check(cudaEventCreate(&event), "an event");
-    cuda_check(cudaEventRecord(event, nullptr), "an event");
-    launches.emplace_back(launch, event);
-  };
-  decoder.set_trace(mark);
-  mark({"start", 0, 0, 0});
-  decoder.decode(mel, StopToken());
-  decoder.set_trace({});
-  cuda_check(cudaDeviceSynchronize(), "waiting");
-  std::map<std::string, Row> rows;
-  for (size_t i = 1; i < launches.size(); ++i) {
-    const WaveLaunch& launch = launches[i].first;
-    float ms = 0;
-    cuda_check(cudaEventElapsedTime(&ms, launches[i - 1].second, launches[i].second), "a time");
-    char channels[16];
-    std::snprintf(channels, sizeof channels, " %4d", static_cast<int>(launch.channels));
-    for (const std::string& name :
-         {launch.kind + std::string(channels), std::string(launch.kind), std::string("~ all")}) {
-      Row& row = rows[name];
-      row.launches += 1;
-      row.ms += ms;
-      row.operations += launch.operations;
-      row.bytes += launch.bytes;
-    }
+using Packed = std::shared_ptr<const PackedVocoder>;
+
+void run_side_by_side(const Packed& packed, const std::string& name, const at::Tensor& mel) {
+  std::printf("\n");
+  for (const int64_t limit : {int64_t{0}, int64_t{10000}, int64_t{40000}}) {
+    WavePlan plan;
+    plan.side_by_side = limit;
+    CudaWaveDecoder decoder(packed, plan);
+    print(name + ", side by side up to " + std::to_string(limit),
+          measure([&] { decoder.decode(mel, StopToken()); }));
   }
-  std::printf("%-12s %8s %9s %9s %9s\n", "kernel", "launches", "ms", "TFLOP/s", "GB/s");
-  for (const auto& [name, row] : rows) {
-    std::printf("%-12s %8d %9.3f %9.1f %9.0f\n", name.c_str(), row.launches, row.ms,
-                row.operations / row.ms * 1e-9, row.bytes / row.ms * 1e-6);
+}
+
+void run_way(const Packed& packed, const std::string& name, const WavePlan& plan,
+             const at::Tensor& mel, const at::Tensor& want, const DeviceLimits& limits) {
+  CudaWaveDecoder decoder(packed, plan);
+  const at::Tensor got = decoder.decode(mel, StopToken());
+  std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
+  print(name, measure([&] { decoder.decode(mel, StopToken()); }));
+  const int64_t frames = mel.size(2);
+  for (const int64_t length : {int64_t{1}, int64_t{50}, int64_t{172}, frames / 2, 2 * frames}) {
+    const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
+    print(name + ", " + std::to_string(length) + " frames",
+          measure([&] { decoder.decode(part, StopToken()); }));
   }
-  for (const auto& launch : launches) cudaEventDestroy(launch.second);
+  print_ops("launches", vocoder_ops(decoder, mel), limits);
 }
 
 void run(int64_t frames, WavePlan plan) {
@@ -119,24 +105,23 @@ void run(int64_t frames, WavePlan plan) {
               want.abs().gt(0.999).to(at::kFloat).mean().item<double>());
   print("LibTorch, float32", measure([&] { network(mel, StopToken()); }));
   for (const WaveType type : {WaveType::kHalf, WaveType::kFloat}) {
-    const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
     const auto packed = std::make_shared<PackedVocoder>(network, type);
-    CudaWaveDecoder decoder(packed, plan);
-    const at::Tensor got = decoder.decode(mel, StopToken());
-    std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
-    print(name, measure([&] { decoder.decode(mel, StopToken()); }));
-    const std::vector<int64_t> lengths = {1, 50, frames / 2, frames, 2 * frames};
-    for (const int64_t limit : {int64_t{0}, int64_t{10000}, int64_t{40000}}) {
-      CudaWaveDecoder other(packed, WavePlan{limit});
-      print(name + ", side by side up to " + std::to_string(limit),
-            measure([&] { other.decode(mel, StopToken()); }));
+    const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
+    run_side_by_side(packed, name, mel);
+    const bool half = type == WaveType::kHalf;
+    const DeviceLimits limits = measure_limits(half ? FlowType::kFloat16 : FlowType::kFloat32);
+    const struct {
+      const char* name;
+      WaveWays ways;
+    } kWays[] = {{"default", {}},
+                 {"overlap", {true, false, false}},
+                 {half ? "warpgroups" : "small tiles", {false, half, !half}},
+                 {half ? "warpgroups, overlap" : "small tiles, overlap", {true, half, !half}},
+                 {"default again", {}}};
+    for (const auto& way : kWays) {
+      plan.ways = way.ways;
+      run_way(packed, name + ", " + way.name, plan, mel, want, limits);
     }
-    for (const int64_t length : lengths) {
-      const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
-      print(name + ", " + std::to_string(length) + " frames",
-            measure([&] { decoder.decode(part, StopToken()); }));
-    }
-    print_kernels(decoder, mel);
   }
 }
 

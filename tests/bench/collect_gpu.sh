@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Collects what a GPU machine without this project's libraries needs to run golden_test, bench_speak and bench_scaling: these, the
+# Collects what a GPU machine without this project's libraries needs to run golden_test, bench_speak, bench_soak, bench_scaling: these, the
 # engine, the CUDA library, the grammars, and the shared libraries that are not LibTorch's or the C library's.
 #
 #   tests/bench/collect_gpu.sh FOLDER      then, on that machine, with T = the torch folder of its Python:
@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 to="$1"
 mkdir -p "$to/text" "$to/cuda"
-for file in tests/golden/golden_test tests/bench/bench_speak tests/bench/bench_scaling tests/bench/bench_quality engine/libindextts2.so.0; do
+for file in tests/golden/golden_test tests/bench/bench_speak tests/bench/bench_scaling tests/bench/bench_quality tests/bench/bench_soak engine/libindextts2.so.0; do
   strip -o "$to/$(basename "$file")" "build/$file"
 done
 [ ! -e build/engine/cuda/libindextts2-cuda.so.0 ] || cp build/engine/cuda/libindextts2-cuda.so.0 "$to/cuda/"

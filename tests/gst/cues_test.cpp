@@ -197,6 +197,147 @@ CASE(a_cue_needs_a_time) {
   fail_unless_equals_int(report.code, GST_STREAM_ERROR_FORMAT);
 }
 
+namespace {
+
+// A player that is fed with subtitles and gaps between them.
+struct Subtitles {
+  explicit Subtitles(const Properties& more) : p(more), feeder(p, "utf8", GST_FORMAT_TIME) {
+    p.set("model-path", "tone:");
+    p.set("seed", "1");
+    p.go_to(GST_STATE_PLAYING, 0);
+  }
+  void cue(const std::string& text, int start_ms, int length_ms) {
+    fail_unless_equals_int(feeder.push(text, start_ms * GST_MSECOND, length_ms * GST_MSECOND),
+                           GST_FLOW_OK);
+  }
+  void gap(int start_ms, int length_ms) {
+    fail_unless(feeder.event(gst_event_new_gap(
+        start_ms * GST_MSECOND, length_ms < 0 ? GST_CLOCK_TIME_NONE : length_ms * GST_MSECOND)));
+  }
+  // All that has come out ends there, and nothing more is on its way.
+  void check_end(int ms) {
+    const size_t samples = static_cast<size_t>(22050) * static_cast<size_t>(ms) / 1000;
+    fail_unless(p.wait_samples(samples), "no sound up to %d ms", ms);
+    g_usleep(50000);
+    const std::vector<Piece> pieces = p.pieces();
+    check_time(pieces.back().pts + pieces.back().duration, ms * GST_MSECOND);
+  }
+  int first_sound_ms() {
+    for (const Piece& piece : p.pieces()) {
+      if (!piece.gap) return static_cast<int>(piece.pts / GST_MSECOND);
+    }
+    return -1;
+  }
+
+  Player p;
+  Feeder feeder;
+};
+
+}  // namespace
+
+// Time that passes without a cue passes in the sound, too: whoever mixes it does not wait.
+CASE(gaps_are_silence) {
+  Subtitles s({{"timing", "cue"}});
+  s.gap(0, 1000);
+  s.check_end(1000);
+  s.gap(1000, 500);  // in small steps
+  s.gap(1500, 250);
+  s.check_end(1750);
+  for (const Piece& piece : s.p.pieces()) fail_unless(piece.gap);
+  s.cue("One here.", 2000, 500);
+  s.gap(2500, 1000);
+  s.check_end(3500);
+  fail_unless_equals_int(s.first_sound_ms(), 2000);
+  s.gap(4000, -1);  // up to its begin
+  s.check_end(4000);
+  s.gap(1000, 100);  // long past
+  s.cue("Two here.", 4500, 500);
+  s.gap(5000, 1000);
+  s.feeder.end();
+  fail_unless(s.p.wait_end());
+  s.check_end(6000);
+  check_near(frequencies(s.p.floats()), {frequency_of("One here."), frequency_of("Two here.")});
+  GstClockTime at = 0;
+  for (const Piece& piece : s.p.pieces()) {
+    fail_unless_equals_uint64(piece.pts, at);
+    at += piece.duration;
+  }
+}
+
+// A cue that is longer than its time goes on over the gap; each overflow keeps its rule.
+CASE(gaps_cut_no_word) {
+  for (const char* overflow : {"shift", "overlap"}) {
+    Subtitles s({{"overflow", overflow}});
+    s.cue(kLong, 1000, 500);  // 1.008 s
+    s.gap(1500, 200);
+    s.gap(1700, 1300);
+    s.check_end(3000);
+    s.cue("Two here.", 3000, 500);
+    s.feeder.end();
+    fail_unless(s.p.wait_end());
+    check_near(frequencies(s.p.floats()), {frequency_of(kLong), frequency_of("Two here.")});
+  }
+  Subtitles s({{"overflow", "overlap"}});
+  s.cue(kLong, 1000, 500);
+  s.gap(1500, 200);  // the next one still joins it
+  s.cue("Short one here.", 1700, 500);
+  s.feeder.end();
+  fail_unless(s.p.wait_end());
+  check_time(s.p.pieces().back().pts + s.p.pieces().back().duration, GST_SECOND + length(101));
+}
+
+// Where times mean nothing, gaps mean nothing.
+CASE(gaps_without_cue_timing) {
+  Subtitles s({{"timing", "asap"}});
+  s.gap(0, 3000);
+  s.cue("One here.", 3000, 500);
+  s.gap(4000, 3000);
+  s.feeder.end();
+  fail_unless(s.p.wait_end());
+  fail_unless_equals_int(s.first_sound_ms(), 0);
+  fail_unless_equals_uint64(s.p.floats().size(), 9 * 220);
+}
+
+// After a flush running time starts again, and cues and gaps with it.
+CASE(cues_after_a_flush) {
+  Subtitles s({{"timing", "cue"}});
+  s.cue("One here.", 500, 500);
+  s.gap(1000, 1000 * 3600 * 24);  // hardly begun when it is taken back
+  fail_unless(s.p.wait_samples(22050 * 2));
+  fail_unless(s.feeder.event(gst_event_new_flush_start()));
+  fail_unless(s.feeder.event(gst_event_new_flush_stop(TRUE)));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = 60 * GST_SECOND;
+  fail_unless(s.feeder.event(gst_event_new_segment(&segment)));
+  s.cue("Two here.", 61000, 500);
+  s.gap(61500, 500);
+  s.feeder.end();
+  fail_unless(s.p.wait_end());
+  const GstClockTime zero = s.p.segments().back().start;  // of the player since the flush
+  GstClockTime sound = GST_CLOCK_TIME_NONE;
+  for (const Piece& piece : s.p.pieces()) {
+    if (!piece.gap) sound = std::min(sound, piece.pts - zero);
+  }
+  check_time(sound, GST_SECOND);
+  check_time(s.p.pieces().back().pts + s.p.pieces().back().duration - zero, 2 * GST_SECOND);
+}
+
+// A sparse stream for hours: time passes at no cost.
+CASE(hours_of_gaps) {
+  Player p({{"model-path", "tone:"}, {"buffer-duration", "1000000000"}, {"timing", "cue"}});
+  p.keep_no_bytes();
+  Feeder feeder(p);
+  p.go_to(GST_STATE_PLAYING, 0);
+  for (guint64 second = 0; second < 6 * 3600; ++second) {
+    fail_unless(feeder.event(gst_event_new_gap(second * GST_SECOND, GST_SECOND)));
+  }
+  feeder.end();
+  fail_unless(p.wait_end(60));
+  const Piece last = p.pieces().back();
+  fail_unless_equals_uint64(last.pts + last.duration, 6 * 3600 * GST_SECOND);
+}
+
 // Hours of subtitles with bounded memory: what was heard is forgotten.
 CASE(trap_19_five_thousand_cues) {
   Player p({{"model-path", "tone:samples_per_byte=20"},

@@ -66,7 +66,7 @@ CASE(a_lost_device_changes_nothing_in_the_sound) {
   const std::vector<char> expected = undisturbed(text);
   for (const char* fault : {"tone:0:throw@3", "tone:1:oom@2", "tone:2:stall@4"}) {
     Messages messages;
-    Player player({{"model-path", std::string("tone:segment_ms=20,stall_ms=300,inject=") + fault},
+    Player player({{"model-path", std::string("tone:segment_ms=20,stall_ms=1000,inject=") + fault},
                    {"devices", "tone:0,tone:1,tone:2"},
                    {"text", text},
                    {"seed", "7"}});

@@ -32,6 +32,12 @@ LiveRig::~LiveRig() {
 
 GstBusSyncReply LiveRig::on_message(GstBus*, GstMessage* message, gpointer data) {
   auto* self = static_cast<LiveRig*>(data);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS) {
+    gint64 late = 0;
+    gst_message_parse_qos_values(message, &late, nullptr, nullptr);
+    std::lock_guard<std::mutex> lock(self->mutex_);
+    self->late_.push_back(late);
+  }
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT) {
     const GstStructure* s = gst_message_get_structure(message);
     LiveMessage made;
@@ -39,6 +45,9 @@ GstBusSyncReply LiveRig::on_message(GstBus*, GstMessage* message, gpointer data)
     made.full_name = name;
     fail_unless(name.rfind("indextts2/", 0) == 0, "%s", name.c_str());
     made.name = name.substr(10);
+    for (gint i = 0; i < gst_structure_n_fields(s); ++i) {
+      made.fields.insert(gst_structure_nth_field_name(s, static_cast<guint>(i)));
+    }
     gst_structure_get_uint64(s, "id", &made.id);
     gst_structure_get_uint64(s, "running-time", &made.running_time);
     gst_structure_get_uint64(s, "heard", &made.heard);
@@ -163,6 +172,11 @@ std::vector<LiveMessage> LiveRig::messages(const std::string& name, guint64 id) 
     if (message.name == name && message.id == id) found.push_back(message);
   }
   return found;
+}
+
+std::vector<GstClockTimeDiff> LiveRig::late() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return late_;
 }
 
 std::vector<float> LiveRig::samples_of(guint64 id) const {

@@ -5,6 +5,7 @@
 #include <gst/gst.h>
 
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct LiveMessage {
   GstClockTime running_time = GST_CLOCK_TIME_NONE;
   guint64 heard = 0;
   std::string reason, user_data;
+  std::set<std::string> fields;  // names
   size_t buffers_before = 0;  // that had been taken when it was posted
 };
 
@@ -56,6 +58,7 @@ class LiveRig {
   std::vector<LiveMessage> take_messages();
   void forget_messages() { take_messages(); }
   std::vector<LiveMessage> messages(const std::string& name, guint64 id);
+  std::vector<GstClockTimeDiff> late();  // of QOS messages
   std::vector<float> samples_of(guint64 id) const;
   GstClockTime now() const;
 
@@ -68,6 +71,7 @@ class LiveRig {
   GstBus* bus_;
   std::mutex mutex_;  // guards all below
   std::vector<LiveMessage> messages_;
+  std::vector<GstClockTimeDiff> late_;
 };
 
 }  // namespace player

@@ -268,10 +268,11 @@ Feeder::~Feeder() {
   gst_object_unref(pad_);
 }
 
-GstFlowReturn Feeder::push(const std::string& text, GstClockTime pts) {
+GstFlowReturn Feeder::push(const std::string& text, GstClockTime pts, GstClockTime duration) {
   GstBuffer* buffer = gst_buffer_new_allocate(nullptr, text.size(), nullptr);
   gst_buffer_fill(buffer, 0, text.data(), text.size());
   GST_BUFFER_PTS(buffer) = pts;
+  GST_BUFFER_DURATION(buffer) = duration;
   return gst_pad_push(pad_, buffer);
 }
 

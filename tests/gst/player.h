@@ -106,7 +106,8 @@ class Feeder {
   Feeder(Player& player, const char* format = "utf8", GstFormat segment = GST_FORMAT_TIME);
   ~Feeder();
   Feeder(const Feeder&) = delete;
-  GstFlowReturn push(const std::string& text, GstClockTime pts = GST_CLOCK_TIME_NONE);
+  GstFlowReturn push(const std::string& text, GstClockTime pts = GST_CLOCK_TIME_NONE,
+                     GstClockTime duration = GST_CLOCK_TIME_NONE);
   bool event(GstEvent* event) { return gst_pad_push_event(pad_, event); }
   bool end() { return event(gst_event_new_eos()); }
   bool link();

@@ -10,4 +10,10 @@ inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return a.to(at::kDouble).sub(b.to(at::kDouble)).abs().max().item<double>();
 }
 
+// largest_difference() in parts of the largest value of `want`: rounding grows with the values, and
+// differs between processors.
+inline double relative_difference(const at::Tensor& got, const at::Tensor& want) {
+  return largest_difference(got, want) / want.abs().max().item<double>();
+}
+
 }  // namespace indextts2

@@ -105,7 +105,8 @@ __device__ inline void fetch_rows(const PagedAttention& a, const Unit& unit, con
   for (int i = 0; i < kChunkBytes / 16 / 32; ++i) {
     const int r = i * (32 / P) + lane / P;
     const char* from = of_lane(own, r) + piece * 16;
-    if (rows >> r & 1) copy_async_16(&stage->rows[r * P + (piece ^ r % 8)], from, there >> r & 1);
+    if (rows >> r & 1)
+      copy16(shared_address(&stage->rows[r * P + (piece ^ r % 8)]), from, there >> r & 1);
   }
   if (lane < kChunk<T>) stage->readers[lane] = row.page != nullptr ? entry_readers(row.entry) : 0;
 }

@@ -6,10 +6,9 @@
 
 #include <cmath>
 #include <cstring>
-#include <type_traits>
 
-#include "cuda/kernels/async_mma.cuh"
 #include "cuda/kernels/attention_keys.cuh"
+#include "cuda/kernels/tensor_cores.cuh"
 
 namespace indextts2 {
 namespace paged {
@@ -53,11 +52,7 @@ template <typename T>
 __device__ inline void multiply(float (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
                                 uint32_t b0, uint32_t b1) {
   const uint32_t a[4] = {a0, a1, a2, a3}, b[2] = {b0, b1};
-  if constexpr (std::is_same_v<T, __half>) {
-    multiply_half(sum, a, b);
-  } else {
-    multiply_bfloat(sum, a, b);
-  }
+  multiply16x8<T>(sum, a, b);
 }
 
 // Two numbers of T, the first one in the low half.

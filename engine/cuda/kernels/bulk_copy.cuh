@@ -6,11 +6,9 @@
 
 #include <cstdint>
 
-namespace indextts2 {
+#include "cuda/kernels/async_copy.cuh"
 
-__device__ __forceinline__ unsigned shared_address(const void* shared) {
-  return static_cast<unsigned>(__cvta_generic_to_shared(shared));
-}
+namespace indextts2 {
 
 // For one thread's expect_bytes. Others may use the barrier after a barrier of their own.
 __device__ __forceinline__ void init_barrier(uint64_t* barrier) {

@@ -1,10 +1,11 @@
 // Attention of ragged rows on the tensor cores: keys in tiles of 64 from the stream's first on, one
 // running maximum and sum a row, so that no row depends on who lies beside it.
-#include "cuda/kernels/async_mma.cuh"
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_attention.h"
 #include "cuda/kernels/flow_attention_wide.h"
 #include "cuda/kernels/flow_weights.cuh"
+#include "cuda/kernels/tensor_cores.cuh"
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #pragma nv_diag_suppress 177  // nothing below is used there
@@ -21,26 +22,6 @@ constexpr int kUnits = 2;      // of a warp at most: each fragment of keys serve
 static_assert(kLargeAttentionRows <= kWarps * kUnits * kUnitRows &&
                   kAttentionRows <= kLargeAttentionRows,
               "a block serves one tile");
-
-__device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(row)
-               : "memory");
-}
-
-// c += a b, of one type for both.
-__device__ inline void multiply(float* c, const uint32_t* a, const uint32_t* b, __nv_bfloat16) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};\n"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-__device__ inline void multiply(float* c, const uint32_t* a, const uint32_t* b, __half) {
-  multiply_half(c, a, b);
-}
 
 // One warp's units of 16 rows, `kWarps` units apart. The queries stay in shared memory: three
 // blocks of an SM leave 168 registers.
@@ -73,8 +54,8 @@ struct Units : WeighedRows<T, D, kUnits> {
         load_matrices4(column + n * 8 * Place::kRowBytes, b);
 #pragma unroll
         for (int m = 0; m < Count; ++m) {
-          multiply(scores[m][n], q[m], b, T());
-          multiply(scores[m][n + 1], q[m], b + 2, T());
+          multiply16x8<T>(scores[m][n], q[m], b);
+          multiply16x8<T>(scores[m][n + 1], q[m], b + 2);
         }
       }
     }
@@ -90,11 +71,11 @@ struct Units : WeighedRows<T, D, kUnits> {
 #pragma unroll
       for (int d = 0; d < kColumns; d += 2) {
         uint32_t b[4];
-        load_transposed(b, (values ^ (d * 16)) + k * 16 * Place::kRowBytes);
+        load_transposed4((values ^ (d * 16)) + k * 16 * Place::kRowBytes, b);
 #pragma unroll
         for (int m = 0; m < Count; ++m) {
-          multiply(out[m][d], a[m], b, T());
-          multiply(out[m][d + 1], a[m], b + 2, T());
+          multiply16x8<T>(out[m][d], a[m], b);
+          multiply16x8<T>(out[m][d + 1], a[m], b + 2);
         }
       }
     }
@@ -218,8 +199,34 @@ int attention_tile_rows(FlowType type, int heads, int head_size, int64_t rows) {
   return large ? kLargeAttentionRows : kAttentionRows;
 }
 
+bool attention_takes_largest(FlowType type, int head_size) {
+  return type != FlowType::kFloat32 && wide_attention_takes(head_size);
+}
+
+int fitting_tile_rows(const std::vector<int32_t>& queries, int heads, int processors) {
+  // Time of a round, in that of 64 queries on a multiprocessor that is full; one block of two
+  // groups alone is not much faster than two.
+  struct Tiles {
+    int rows, slots;
+    float full, half;
+  };
+  const Tiles large{kLargeAttentionRows, 2 * processors, 4.0f, 2.6f};
+  const Tiles largest{kLargestAttentionRows, processors, 3.0f, 3.0f};
+  const auto time = [&](const Tiles& tiles) {
+    int blocks = 0;
+    for (const int32_t count : queries) blocks += (count + tiles.rows - 1) / tiles.rows * heads;
+    const int left = blocks % tiles.slots;
+    const float rest = left == 0 ? 0.0f : left <= processors ? tiles.half : tiles.full;
+    return static_cast<float>(blocks / tiles.slots) * tiles.full + rest;
+  };
+  return time(largest) < time(large) ? kLargestAttentionRows : kLargeAttentionRows;
+}
+
 cudaError_t attend_streams(const AttentionCall& call, cudaStream_t on) {
-  const bool wide = call.type != FlowType::kFloat32 && wide_attention_takes(call.head_size);
+  const bool wide = attention_takes_largest(call.type, call.head_size);
+  if (call.tile_rows > (wide ? kLargestAttentionRows : kLargeAttentionRows)) {
+    return cudaErrorInvalidValue;
+  }
   if (wide) return attend_streams_wide(call, on);
   switch (call.type) {
     case FlowType::kFloat32:

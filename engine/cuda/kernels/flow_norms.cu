@@ -74,7 +74,7 @@ cudaError_t launch(FlowType type, FlowRows x, FlowRows out, StepTable table, int
     };
     if (width <= 256) return launch_sized(norm<T, 1, Centered>);
     if (width <= 512) return launch_sized(norm<T, 2, Centered>);
-    if (width <= kMaxNormWidth) return launch_sized(norm<T, 4, Centered>);
+    if (width <= kMaxFlowNormWidth) return launch_sized(norm<T, 4, Centered>);
     return cudaErrorInvalidValue;
   });
 }

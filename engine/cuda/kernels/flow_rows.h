@@ -21,7 +21,7 @@ struct StepTable {
   const int32_t* step;  // on the device
 };
 
-constexpr int kMaxNormWidth = 1024;
+constexpr int kMaxFlowNormWidth = 1024;
 
 // out = x / sqrt(mean(x^2) + eps) * scale + shift; `table` points at the scale [width] of step 0,
 // the shift follows.

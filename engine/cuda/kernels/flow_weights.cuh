@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "cuda/kernels/async_mma.cuh"
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/flow_tables.h"
 #include "cuda/kernels/flow_vector.cuh"
 

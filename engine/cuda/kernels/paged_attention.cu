@@ -102,7 +102,7 @@ __device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand
   for (int i = 0; i < kStages - 1; ++i) {
     entry = load_entry<T>(a, unit, ahead + kStrands);
     fetch_rows<T>(a, unit, row, !row.fresh, &stages[i]);
-    commit_copies();
+    copies_commit();
     if (__any_sync(kAllLanes, row.fresh)) last = row, last_stage = i;
     ahead += kStrands;
     row = find_row<T>(a, unit, ahead, entry);
@@ -112,14 +112,14 @@ __device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand
   if (__any_sync(kAllLanes, last.fresh)) {
     fetch_rows<T>(a, unit, last, last.fresh, &stages[last_stage]);
   }
-  commit_copies();
+  copies_commit();
   int stage = 0;
   for (int chunk = strand; chunk < chunks; chunk += kStrands) {
     const bool final = chunk + kStrands >= chunks;
     if (final) {
-      wait_for_copies<0>();
+      copies_wait<0>();
     } else {
-      wait_for_copies<kStages - 2>();
+      copies_wait<kStages - 2>();
     }
     __syncwarp();  // all lanes' copies are there; what the last turn read may be overwritten
     entry = load_entry<T>(a, unit, ahead + kStrands);
@@ -127,14 +127,14 @@ __device__ void sum_strand(const PagedAttention& a, const Unit& unit, int strand
       fetch_rows<T>(a, unit, row, true, &stages[stage == 0 ? kStages - 1 : stage - 1]);
       if (__any_sync(kAllLanes, row.fresh)) last = row;
     }
-    commit_copies();
+    copies_commit();
     ahead += kStrands;
     row = find_row<T>(a, unit, ahead, entry);
     sums.add(stages[stage]);
     if (final) append_fresh<T>(last, stages[stage]);
     stage = stage + 1 == kStages ? 0 : stage + 1;
   }
-  wait_for_copies<0>();
+  copies_wait<0>();
   __syncwarp();
 }
 

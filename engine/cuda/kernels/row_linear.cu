@@ -4,6 +4,7 @@
 // outputs, four over the slices of K. Weights go from memory straight into registers, kDepth blocks
 // ahead, the first of them before the kernels that make the rows have finished. Rows go through
 // shared memory.
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
 
@@ -74,11 +75,11 @@ struct RowCopier {
       const char* source = from + static_cast<size_t>(step) * kBlockBytes;
       constexpr int kRowStep = kThreads / (kRowBytes / 16);
       for (int n = row; n < rows; n += kRowStep) {
-        copy_async(stage + place(n, byte), source);
+        copy16(shared_address(stage + place(n, byte)), source);
         source += kRowStep * row_bytes;
       }
     }
-    commit_copies();
+    copies_commit();
   }
 };
 
@@ -186,7 +187,7 @@ __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) 
   wait_for_predecessors();
   const int first_steps = resident ? slices.steps : kStages - 1;
   for (int step = 0; step < first_steps; ++step) copier.copy(step, stages + step * kStageBytes);
-  if (resident) wait_for_copies<0>();
+  if (resident) copies_wait<0>();
   __syncthreads();
 
   float sums[kTiles][4] = {};
@@ -198,7 +199,7 @@ __global__ void __launch_bounds__(kThreads, 2) linear_kernel(const Arguments a) 
       const int step = base + d;
       if (step >= slices.steps) break;
       if (!resident) {
-        wait_for_copies<kStages - 2>();
+        copies_wait<kStages - 2>();
         __syncthreads();
         const int freed = stage == 0 ? kStages - 1 : stage - 1;
         copier.copy(step + kStages - 1, stages + freed * kStageBytes);
@@ -286,6 +287,7 @@ Arguments arguments_of(const RowLinear& layer) {
   const int splits = layer.splits > 0 ? layer.splits : own_splits;
   a.slices = kSlices * (in_parts(layer.output) ? splits : 1);
   a.output = layer.output;
+  a.tile = layer.tile;
   return a;
 }
 

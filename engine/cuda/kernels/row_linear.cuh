@@ -20,12 +20,20 @@ struct RowLinearArguments {
   int rows, in, out;
   int blocks, slices;  // of K in all
   RowOutput output;
+  RowTile tile;
 };
 
 // First block of K of a slice. Small numbers: a division of 64 bits takes a kernel's time.
 __host__ __device__ __forceinline__ int slice_begin(int slice, int blocks, int slices) {
   return static_cast<int>(static_cast<unsigned>(slice) * static_cast<unsigned>(blocks) /
                           static_cast<unsigned>(slices));
+}
+
+// Of a weight's row in shared memory, the same in all parts: an odd number of blocks, so that the
+// reads of two rows fall into different banks.
+__host__ __device__ __forceinline__ int weight_pitch(const RowLinearArguments& a) {
+  const int longest = (a.blocks * kSlices + a.slices - 1) / a.slices;
+  return (longest | 1) * kBlockBytes;
 }
 
 __device__ __forceinline__ float gelu_tanh(float x) {
@@ -51,6 +59,14 @@ __device__ __forceinline__ void write_output(const RowLinearArguments& a, int pa
 // Whether K is cut into row_linear_splits() parts.
 constexpr bool in_parts(RowOutput output) {
   return output == RowOutput::kParts || output == RowOutput::kAdded;
+}
+
+// Shared memory that a block of threads may have on the current device.
+inline int most_shared_bytes() {
+  int device = 0, bytes = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return 0;
+  cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  return bytes;
 }
 
 // row_stream.cu: few rows on GPUs since sm_90, weights that fit into shared memory.

@@ -31,6 +31,15 @@ enum class RowOutput {
   kAdded,  // float32 [R][out]: added to what is there, the parts and the bias as RowNorm adds them
 };
 
+// For a benchmark: how 9 to 24 rows of types of two bytes are cut into blocks of threads, on GPUs
+// since sm_90. No cut changes a bit.
+enum class RowTile {
+  kUsual,       // 32 outputs, four warps
+  kNarrow,      // 16 outputs, four warps
+  kTall,        // 32 outputs, eight warps: half of the rows each
+  kNarrowTall,  // 16 outputs, four warps for each 8 rows
+};
+
 // y = x W^T + b. Letters: R rows, T element type (also of y, unless kParts). Arrays on the device,
 // aligned to 16 bytes; in * element_bytes(T) a multiple of 64. Float32 is as exact as float32 sums
 // are (no TF32 rounding).
@@ -46,6 +55,7 @@ struct RowLinear {
   RowOutput output = RowOutput::kPlain;
   void* y = nullptr;
   int splits = 0;  // for a benchmark: parts other than row_linear_splits()
+  RowTile tile = RowTile::kUsual;
   // Weights of the layer that comes next, brought near while this one runs. Multiple of 16 bytes.
   const void* next = nullptr;
   size_t next_bytes = 0;

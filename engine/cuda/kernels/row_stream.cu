@@ -7,6 +7,7 @@
 // each, a warp for each slice of K. Rows go from the L2 cache straight into registers; those of a
 // layer norm are made first, a warp a row, in shared memory. The parts of K of kAdded are a
 // cluster, whose first block adds.
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/bulk_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
@@ -21,21 +22,15 @@ constexpr int kMostRows = 24;                // of one group
 constexpr int kMostAddedRows = 48;           // with more, parts do not fit beside the weights
 constexpr int kMostGroupedRows = 96;
 constexpr int kMostNormRows = 8;
-constexpr int kNormVectors = 10;  // of four numbers, a lane: rows up to 1280 wide
+constexpr int kMostTallNormRows = 16;  // of types of two bytes, by two groups
+constexpr int kNormVectors = 10;       // of four numbers, a lane: rows up to 1280 wide
 
 enum class Mode { kRows, kNormed, kAdded };
-
-// Of a weight's row in shared memory, the same in all parts: an odd number of blocks, so that the
-// reads of two rows fall into different banks.
-__host__ __device__ __forceinline__ int weight_pitch(const RowLinearArguments& a) {
-  const int longest = (a.blocks * kSlices + a.slices - 1) / a.slices;
-  return (longest | 1) * kBlockBytes;
-}
 
 // Blocks of K whose rows are loaded at once: what the registers hold.
 template <typename T, int kTiles, int kGroups>
 constexpr int ahead() {
-  if (kGroups > 1) return kTiles <= 3 ? 5 : 2;
+  if (kGroups > 1) return kTiles <= 2 ? 10 : kTiles == 3 ? 5 : 2;
   return sizeof(T) == 4 ? (kTiles == 1 ? 20 : kTiles == 2 ? 10 : 5) : 10;
 }
 
@@ -72,16 +67,16 @@ __device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int b
 
 // Layer norms of the rows into `to` [rows][pitch], behind which there is room for the norm's weight
 // and bias. Waits for the kernels before.
-template <typename T>
+template <typename T, int kGroups>
 __device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, char* to, int pitch) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, bytes = a.blocks * kBlockBytes;
   char* const scales = to + a.rows * pitch;
-  for (int at = threadIdx.x * 16; at < bytes; at += kGroupThreads * 16) {
-    copy_async(scales + at, static_cast<const char*>(a.norm.weight) + at);
-    copy_async(scales + bytes + at, static_cast<const char*>(a.norm.bias) + at);
+  for (int at = threadIdx.x * 16; at < bytes; at += kGroups * kGroupThreads * 16) {
+    copy16(shared_address(scales + at), static_cast<const char*>(a.norm.weight) + at);
+    copy16(shared_address(scales + bytes + at), static_cast<const char*>(a.norm.bias) + at);
   }
-  commit_copies();
-  wait_for_copies<0>();
+  copies_commit();
+  copies_wait<0>();
   __syncthreads();
   const T* const weight = reinterpret_cast<const T*>(scales) + lane * 4;
   const T* const bias = reinterpret_cast<const T*>(scales + bytes) + lane * 4;
@@ -90,7 +85,7 @@ __device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, ch
   const int left = a.in - lane * 4;  // from this lane's first number on
   wait_for_predecessors();
 #pragma unroll 1
-  for (int row = warp; row < a.rows; row += kSlices) {
+  for (int row = warp; row < a.rows; row += kGroups * kSlices) {
     float4 values[kNormVectors];
 #pragma unroll
     for (int k = 0; k < kNormVectors; ++k) {
@@ -104,8 +99,8 @@ __device__ __forceinline__ void make_normed_rows(const RowLinearArguments& a, ch
       store_four(y + k * 128, normalized(values[k], statistics, load_four(weight + k * 128),
                                          load_four(bias + k * 128)));
     }
-    h += static_cast<size_t>(kSlices) * a.in;
-    y += kSlices * pitch / static_cast<int>(sizeof(T));
+    h += static_cast<size_t>(kGroups * kSlices) * a.in;
+    y += kGroups * kSlices * pitch / static_cast<int>(sizeof(T));
   }
 }
 
@@ -271,7 +266,7 @@ __global__ void __launch_bounds__(kGroups* kGroupThreads,
       kMode == Mode::kNormed ? mine.pitch : static_cast<size_t>(a.blocks) * kBlockBytes;
   mine.rows = (kMode == Mode::kNormed ? behind : a.x) + (first_row + lane / 4) * mine.row_bytes +
               static_cast<size_t>(begin) * kBlockBytes + in_block;
-  if (kMode == Mode::kNormed) make_normed_rows<T>(a, behind, mine.pitch);
+  if (kMode == Mode::kNormed) make_normed_rows<T, kGroups>(a, behind, mine.pitch);
   if (kMode != Mode::kNormed) settle(mine.rows);
   __syncthreads();  // the barrier is there, and the rows
   if (kMode == Mode::kAdded) sync_cluster();
@@ -323,10 +318,24 @@ cudaError_t launch(const RowLinearArguments& a, cudaStream_t stream) {
 // often.
 bool wide_fits(const RowLinearArguments& a) { return 32 * weight_pitch(a) <= kMostWeightBytes; }
 
+// 9 to 24 rows by other tiles than the usual ones.
+template <typename T, Mode kMode>
+cudaError_t launch_tile(const RowLinearArguments& a, cudaStream_t stream) {
+  const bool two = a.rows <= 16;
+  if (a.tile == RowTile::kNarrow) {
+    return two ? launch<T, 2, 1, 1, kMode>(a, stream) : launch<T, 3, 1, 1, kMode>(a, stream);
+  }
+  if (a.tile == RowTile::kTall && wide_fits(a)) {
+    return two ? launch<T, 1, 2, 2, kMode>(a, stream) : launch<T, 2, 2, 2, kMode>(a, stream);
+  }
+  return two ? launch<T, 1, 1, 2, kMode>(a, stream) : launch<T, 1, 1, 3, kMode>(a, stream);
+}
+
 template <typename T, Mode kMode>
 cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
   if (a.rows <= 8) return launch<T, 1, 1, 1, kMode>(a, stream);
   if constexpr (sizeof(T) == 2) {
+    if (a.tile != RowTile::kUsual && a.rows <= kMostRows) return launch_tile<T, kMode>(a, stream);
     if (wide_fits(a)) {
       if (a.rows <= 16) return launch<T, 2, 2, 1, kMode>(a, stream);
       if (a.rows <= 24) return launch<T, 3, 2, 1, kMode>(a, stream);
@@ -340,7 +349,14 @@ cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
 
 template <typename T>
 cudaError_t launch_mode(const RowLinearArguments& a, cudaStream_t stream) {
-  if (a.x == nullptr) return launch<T, 1, 1, 1, Mode::kNormed>(a, stream);
+  if (a.x == nullptr) {
+    if constexpr (sizeof(T) == 2) {
+      if (a.rows > kMostNormRows || a.tile != RowTile::kUsual) {
+        return launch<T, 1, 1, 2, Mode::kNormed>(a, stream);
+      }
+    }
+    return launch<T, 1, 1, 1, Mode::kNormed>(a, stream);
+  }
   if (a.output == RowOutput::kAdded) return launch_rows<T, Mode::kAdded>(a, stream);
   return launch_rows<T, Mode::kRows>(a, stream);
 }
@@ -349,12 +365,20 @@ cudaError_t launch_mode(const RowLinearArguments& a, cudaStream_t stream) {
 
 bool row_streams(const RowLinearArguments& a, ElementType type) {
   const bool grouped = element_bytes(type) == 2 && wide_fits(a);
-  const int most_rows = a.x == nullptr                  ? kMostNormRows
+  const int most_norm_rows = element_bytes(type) == 2 ? kMostTallNormRows : kMostNormRows;
+  const int most_rows = a.x == nullptr                  ? most_norm_rows
                         : !grouped                      ? kMostRows
                         : a.output == RowOutput::kAdded ? kMostAddedRows
                                                         : kMostGroupedRows;
   if (a.rows > most_rows || 16 * weight_pitch(a) > kMostWeightBytes) return false;
   if (a.x == nullptr && a.in > kNormVectors * 128) return false;
+  // Fewer bytes than there are only where a multiprocessor has 100 KB.
+  const int outs = grouped && a.rows > 8 ? 32 : 16, rows = (a.rows + 7) / 8 * 8;
+  int bytes = outs * weight_pitch(a);
+  if (a.rows <= kMostRows) bytes += 4 * kSlices * rows * (outs + 4);  // the outputs beside them
+  if (a.x == nullptr) bytes += a.rows * weight_pitch(a) + 2 * a.blocks * kBlockBytes;
+  if (a.output == RowOutput::kAdded) bytes += 4 * (a.slices / kSlices - 1) * a.rows * outs;
+  if (bytes > most_shared_bytes()) return false;
   // Any kernel of this file tells what it was compiled for; older code has no bulk copies.
   cudaFuncAttributes code{};
   const auto kernel = stream_kernel<float, 1, 1, 1, Mode::kRows>;

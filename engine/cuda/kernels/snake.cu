@@ -1,5 +1,6 @@
 // The anti-aliased periodic activation of the vocoder.
 #include "cuda/kernels/snake.h"
+#include "cuda/kernels/wave_launch.cuh"
 #include "cuda/kernels/wave_values.cuh"
 
 namespace indextts2 {
@@ -147,6 +148,8 @@ class SnakeRun {
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     snake_runs(const __grid_constant__ SnakeCall call, int blocks) {
+  let_dependents_start();
+  wait_for_predecessors();
   const unsigned id = blockIdx.x * kThreads + threadIdx.x;
   const unsigned pairs = static_cast<unsigned>(call.channels / 2);
   const unsigned run = id / pairs;
@@ -158,7 +161,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on) {
+cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on, const WaveWays& ways) {
   const int64_t pairs = call.channels / 2;
   // Long runs repeat little of the filters' reach, short ones keep a large GPU busy.
   constexpr int64_t kBusy = 132 * 1024;
@@ -167,12 +170,8 @@ cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on) {
   const int64_t runs = (call.frames + kHalf * blocks - 1) / (kHalf * blocks);
   const int64_t groups = (runs * pairs + kThreads - 1) / kThreads;
   const dim3 grid(static_cast<unsigned>(groups), static_cast<unsigned>(call.count));
-  if (type == WaveType::kHalf) {
-    snake_runs<__half><<<grid, kThreads, 0, on>>>(call, blocks);
-  } else {
-    snake_runs<float><<<grid, kThreads, 0, on>>>(call, blocks);
-  }
-  return cudaGetLastError();
+  return launch_wave(type == WaveType::kHalf ? snake_runs<__half> : snake_runs<float>, grid,
+                     kThreads, 0, ways.overlap, on, call, blocks);
 }
 
 }  // namespace indextts2

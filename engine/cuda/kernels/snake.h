@@ -30,6 +30,7 @@ struct SnakeCall {
 };
 
 // What a sample gives depends on its neighbours alone, not on the length.
-cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on);
+cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on,
+                      const WaveWays& ways = {});
 
 }  // namespace indextts2

@@ -43,7 +43,8 @@ inline constexpr int kTapConvShared = 152064;
 // kHalf multiplies as it is stored; kFloat as three TF32 products, so that the error is that of
 // float. Sums run over parts, channel blocks, taps in an order that depends on the channels alone.
 // Needs compute capability 8.0.
-cudaError_t run_tap_conv(WaveType type, const TapConvCall& call, cudaStream_t on);
+cudaError_t run_tap_conv(WaveType type, const TapConvCall& call, cudaStream_t on,
+                         const WaveWays& ways = {});
 
 // The last convolution, to one channel: out[t] = clamp(bias + sum of weight[j][c]
 // in[t + j - taps / 2][c], -1, 1); taps odd, taps * channels <= 8192. NaN stays NaN.
@@ -55,7 +56,8 @@ struct WaveOutCall {
   int taps;
   int64_t frames, channels;
 };
-cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on);
+cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on,
+                         const WaveWays& ways = {});
 
 // Done once before the first run_tap_conv on a device: large shared memory for its kernels.
 cudaError_t prepare_tap_conv();

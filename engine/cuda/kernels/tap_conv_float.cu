@@ -4,11 +4,15 @@
 namespace indextts2 {
 namespace tap_conv {
 
-cudaError_t run_float(const TapConvCall& call, cudaStream_t on) {
-  return Shapes<float>::run(call, on);
+cudaError_t run_float(const TapConvCall& call, const WaveWays& ways, cudaStream_t on) {
+  return ways.small_tiles ? Shapes<float, true>::run(call, ways.overlap, on)
+                          : Shapes<float>::run(call, ways.overlap, on);
 }
 
-cudaError_t prepare_float() { return Shapes<float>::prepare_all(); }
+cudaError_t prepare_float() {
+  const cudaError_t status = Shapes<float>::prepare_all();
+  return status != cudaSuccess ? status : Shapes<float, true>::prepare_all();
+}
 
 }  // namespace tap_conv
 }  // namespace indextts2

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <initializer_list>
 
-#include "cuda/kernels/async_mma.cuh"
+#include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/tap_conv.h"
+#include "cuda/kernels/tensor_cores.cuh"
+#include "cuda/kernels/wave_launch.cuh"
 #include "cuda/kernels/wave_values.cuh"
 
 namespace indextts2 {
@@ -45,14 +47,10 @@ struct Shape {
   }
 };
 
-// x = high + low with 11 bits each; what is left is below 2^-22 of x.
 template <int kCount>
 __device__ inline void split(const uint32_t* x, uint32_t* high, uint32_t* low) {
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    high[i] = to_tf32(__uint_as_float(x[i]));
-    low[i] = to_tf32(__uint_as_float(x[i]) - __uint_as_float(high[i]));
-  }
+  for (int i = 0; i < kCount; ++i) split_tf32(x[i], high + i, low + i);
 }
 
 // One tensor core step of a warp: sum[i][j] += a[i] b[j] for its tiles, fragments one after
@@ -63,7 +61,7 @@ __device__ inline void multiply(float (*sum)[S::kTileN][4], const uint32_t* a, c
 #pragma unroll
     for (int i = 0; i < S::kTileM; ++i) {
 #pragma unroll
-      for (int j = 0; j < S::kTileN; ++j) multiply_half(sum[i][j], a + 4 * i, b + 2 * j);
+      for (int j = 0; j < S::kTileN; ++j) multiply16x8<__half>(sum[i][j], a + 4 * i, b + 2 * j);
     }
   } else {
     uint32_t high[4 * S::kTileM], low[4 * S::kTileM];
@@ -76,11 +74,11 @@ __device__ inline void multiply(float (*sum)[S::kTileN][4], const uint32_t* a, c
       // they start from zero and the long sum is rounded to nearest.
       float part[S::kTileM][4] = {};
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], low + 4 * i, b_high);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], low + 4 * i, b_high);
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], high + 4 * i, b_low);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], high + 4 * i, b_low);
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) multiply_tf32(part[i], high + 4 * i, b_high);
+      for (int i = 0; i < S::kTileM; ++i) multiply16x8<float>(part[i], high + 4 * i, b_high);
 #pragma unroll
       for (int i = 0; i < S::kTileM; ++i) {
 #pragma unroll
@@ -103,6 +101,30 @@ struct Walk {
     ++part;
   }
 };
+
+// Eight results from the sums of the parts begin .. end - 1: bias and residual come on top.
+template <class T>
+__device__ inline void store_sums(const TapConvCall& call, int begin, int end, int m, int n,
+                                  const float* sums) {
+  const int64_t at = m * call.out_channels + n - call.shift;
+  if (at < 0 || at >= call.size) return;
+  float y[8], more[8];
+  load8(sums, y);
+  for (int part = begin; part < end; ++part) {
+    load8(call.parts[part].bias + n, more);
+#pragma unroll
+    for (int k = 0; k < 8; ++k) y[k] += more[k];
+    if (call.parts[part].residual == nullptr) continue;
+    load8(static_cast<const T*>(call.parts[part].residual) + at, more);
+#pragma unroll
+    for (int k = 0; k < 8; ++k) y[k] += more[k];
+  }
+  if (call.sum) {
+#pragma unroll
+    for (int k = 0; k < 8; ++k) y[k] *= call.scale;
+  }
+  store8(static_cast<T*>(call.parts[begin].out) + at, y);
+}
 
 template <class S>
 class Tile {
@@ -242,30 +264,9 @@ class Tile {
       const int row = i / S::kTileN, tile = i % S::kTileN;
       const int m = first_row + row, n = first_column + 8 * tile;
       if (m < call_.rows && n < call_.out_channels) {
-        store8_at(m, n, rows + row * S::kOutPitch + 8 * tile);
+        store_sums<T>(call_, begin_, end_, m, n, rows + row * S::kOutPitch + 8 * tile);
       }
     }
-  }
-
-  __device__ void store8_at(int m, int n, const float* sums) const {
-    const int64_t at = m * call_.out_channels + n - call_.shift;
-    if (at < 0 || at >= call_.size) return;
-    float y[8], more[8];
-    load8(sums, y);
-    for (int part = begin_; part < end_; ++part) {
-      load8(call_.parts[part].bias + n, more);
-#pragma unroll
-      for (int k = 0; k < 8; ++k) y[k] += more[k];
-      if (call_.parts[part].residual == nullptr) continue;
-      load8(static_cast<const T*>(call_.parts[part].residual) + at, more);
-#pragma unroll
-      for (int k = 0; k < 8; ++k) y[k] += more[k];
-    }
-    if (call_.sum) {
-#pragma unroll
-      for (int k = 0; k < 8; ++k) y[k] *= call_.scale;
-    }
-    store8(static_cast<T*>(call_.parts[begin_].out) + at, y);
   }
 
   const TapConvCall& call_;
@@ -282,6 +283,8 @@ template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     tiles(const __grid_constant__ TapConvCall call, int reach, int buffers) {
   extern __shared__ __align__(16) unsigned char shared[];
+  let_dependents_start();
+  wait_for_predecessors();
   Tile<S>(call, shared, reach, buffers).run();
 }
 
@@ -293,7 +296,7 @@ cudaError_t prepare() {
 }
 
 template <class S>
-cudaError_t launch(const TapConvCall& call, cudaStream_t on) {
+cudaError_t launch(const TapConvCall& call, bool overlap, cudaStream_t on) {
   int reach = 0;
   for (int i = 0; i < call.count; ++i) {
     const int own = (call.parts[i].taps - 1) * call.parts[i].dilation;
@@ -305,34 +308,34 @@ cudaError_t launch(const TapConvCall& call, cudaStream_t on) {
   const dim3 grid(static_cast<unsigned>((call.rows + S::kRows - 1) / S::kRows),
                   static_cast<unsigned>((call.out_channels + S::kColumns - 1) / S::kColumns),
                   call.sum ? 1u : static_cast<unsigned>(call.count));
-  tiles<S><<<grid, S::kThreads, static_cast<size_t>(S::shared_bytes(reach, buffers)), on>>>(
-      call, reach, buffers);
-  return cudaGetLastError();
+  return launch_wave(tiles<S>, grid, S::kThreads,
+                     static_cast<size_t>(S::shared_bytes(reach, buffers)), overlap, on, call, reach,
+                     buffers);
 }
 
 // The shapes of a storage type. Which one is taken depends on the channels alone: it fixes the
-// order of the sums.
-template <class T>
+// order of the sums, which is the same with and without kSmall (WaveWays::small_tiles).
+template <class T, bool kSmall = false>
 struct Shapes {
   static constexpr bool kIsHalf = sizeof(T) == 2;
   template <int kSteps>
-  using Of96 = Shape<T, 4, 6, 4, 2, kSteps, 1>;
+  using Of96 = Shape<T, kSmall ? 2 : 4, 6, 4, 2, kSteps, kSmall ? 2 : 1>;
   template <int kSteps>
-  using Of48 = Shape<T, 2, 6, 8, 1, kSteps, kIsHalf ? 2 : 1>;
+  using Of48 = Shape<T, 2, 6, 8, 1, kSteps, kIsHalf || kSmall ? 2 : 1>;
   template <int kSteps>
   using Of24 = Shape<T, 2, 3, 8, 1, kSteps, kIsHalf ? 3 : 2>;
 
-  static cudaError_t run(const TapConvCall& call, cudaStream_t on) {
+  static cudaError_t run(const TapConvCall& call, bool overlap, cudaStream_t on) {
     const int64_t bytes = call.in_channels * static_cast<int64_t>(sizeof(T));
     const bool thirds = bytes % 96 == 0;
     if (call.out_channels <= 24) {
-      return thirds ? launch<Of24<3>>(call, on) : launch<Of24<2>>(call, on);
+      return thirds ? launch<Of24<3>>(call, overlap, on) : launch<Of24<2>>(call, overlap, on);
     }
     if (call.out_channels <= 48) {
-      return thirds ? launch<Of48<3>>(call, on) : launch<Of48<2>>(call, on);
+      return thirds ? launch<Of48<3>>(call, overlap, on) : launch<Of48<2>>(call, overlap, on);
     }
-    if (bytes % 128 == 0) return launch<Of96<4>>(call, on);
-    return thirds ? launch<Of96<3>>(call, on) : launch<Of96<2>>(call, on);
+    if (bytes % 128 == 0) return launch<Of96<4>>(call, overlap, on);
+    return thirds ? launch<Of96<3>>(call, overlap, on) : launch<Of96<2>>(call, overlap, on);
   }
 
   static cudaError_t prepare_all() {
@@ -346,10 +349,14 @@ struct Shapes {
 };
 
 // Each in a file of its own.
-cudaError_t run_half(const TapConvCall& call, cudaStream_t on);
+cudaError_t run_half(const TapConvCall& call, const WaveWays& ways, cudaStream_t on);
 cudaError_t prepare_half();
-cudaError_t run_float(const TapConvCall& call, cudaStream_t on);
+cudaError_t run_float(const TapConvCall& call, const WaveWays& ways, cudaStream_t on);
 cudaError_t prepare_float();
+// By warpgroup products, which need no preparation. Whether run_wide() takes the call, on the
+// current device.
+bool wide_takes(const TapConvCall& call);
+cudaError_t run_wide(const TapConvCall& call, bool overlap, cudaStream_t on);
 
 }  // namespace tap_conv
 }  // namespace indextts2

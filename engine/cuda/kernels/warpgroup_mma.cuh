@@ -2,9 +2,24 @@
 // in shared memory. The code is there only where a file is compiled for sm_90a.
 #pragma once
 
+#include <cuda_runtime_api.h>
+
 #include <cstdint>
 
 namespace indextts2 {
+
+// Whether a file that has been compiled for sm_90a alone runs on the current device.
+inline bool has_warpgroup_products() {
+#ifdef INDEXTTS2_SM90A
+  int device = 0, major = 0, minor = 0;
+  return cudaGetDevice(&device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess &&
+         major == 9 && minor == 0;
+#else
+  return false;
+#endif
+}
 
 // Operand in shared memory whose 16 byte units (8 channels) of neighbouring rows lie one after
 // another, the units of a row `pitch` bytes apart: any row may be the first. `at` and `pitch`:
@@ -41,6 +56,16 @@ __device__ inline void show_to_products() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
+}
+
+// The values of running products are read from here on, not before.
+template <int kTiles>
+__device__ inline void settle(float (&sum)[kTiles][4]) {
+#pragma unroll
+  for (auto& four : sum) {
+#pragma unroll
+    for (float& value : four) asm volatile("" : "+f"(value)::"memory");
+  }
 }
 
 // sum[j] (columns 8 j .. 8 j + 7 as of a 16 x 8 product of each warp) += a b over 16 channels;

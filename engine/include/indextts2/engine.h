@@ -19,7 +19,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 5;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 6;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
@@ -191,6 +191,7 @@ struct DeviceStats {
   double codes_per_second = 0;                 // codes / busy
   double busy_share = 0;                       // busy / time since it was loaded
   uint64_t memory_used_bytes = 0;              // of the device, by everybody; of the CPU: by this process
+  uint64_t memory_idle_bytes = 0;              // of these, what LibTorch keeps for later
 };
 
 struct Stats {
@@ -200,6 +201,8 @@ struct Stats {
   double busy_seconds = 0;
   // seconds per stage over all replicas: "decode", "latent", "flow", "vocoder", "voice", ...
   std::map<std::string, double> stage_seconds;
+  // By device and part ("speech networks", "decoding", ...): bytes that its memory in use grew by while the part was made.
+  std::map<std::string, std::map<std::string, int64_t>> memory_parts;
 };
 
 // Facts of the loaded model.

@@ -161,9 +161,8 @@ class ToneEngine : public Engine {
     backend.open_reader = [core = core_](std::string text, const SpeakOptions&) {
       return open_tone_reader(std::move(text), core->options);
     };
-    backend.load_voice = [core = core_](const VoiceOptions& voice, const StopToken& stop) {
-      return load(*core, voice, stop);
-    };
+    backend.load_voice = [core = core_](const VoiceOptions& voice, const SpeakOptions&,
+                                        const StopToken& stop) { return load(*core, voice, stop); };
     backend.submit = [core = core_](SpeechRequest request, SpeechDone done) {
       const Order order = order_of(request);
       const StopToken stop = request.stop;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cuda/kernels/device_code.h"
 #include "cuda/kernels/flow_attention.h"
 #include "ops/host_tensor.h"
 #include "support/near.h"
@@ -195,7 +196,9 @@ cudaError_t attend_streams(const AttentionCall& call, cudaStream_t) {
   return cudaSuccess;
 }
 
-MatrixProducts::MatrixProducts(at::Device device) : device_(device) {}
+bool has_device_code(int) { return true; }
+
+MatrixProducts::MatrixProducts(at::Device device, ProductChoice how) : device_(device), how_(how) {}
 MatrixProducts::~MatrixProducts() = default;
 void MatrixProducts::prepare(const MatrixProduct&, int64_t, cudaStream_t) {}
 void MatrixProducts::run(const MatrixProduct& p, int64_t rows, cudaStream_t) {

@@ -178,6 +178,39 @@ TEST(GptStep, TuningChangesNoBit) {
   }
 }
 
+TEST(GptStep, TilesOfFewRowsChangeNoBit) {
+  if (!have_cuda_torch()) return;
+  for (const RandomGptSizes& sizes : {small(), official_width()}) {
+    const auto model = device_model(sizes, at::kBFloat16);
+    for (const std::vector<int>& segments :
+         {std::vector<int>{1, 2}, {1, 2, 3, 4}, {1, 2, 3, 4, 5, 6, 7, 8}}) {
+      const std::vector<float> want = DeviceStep(model, 24).run(segments);
+      for (const RowTile tile :
+           {RowTile::kUsual, RowTile::kNarrow, RowTile::kTall, RowTile::kNarrowTall}) {
+        for (const int fused : {0, 16}) {
+          GptStepTuning tuning;
+          tuning.tile = tile;
+          tuning.fused_norm_rows = fused;
+          const std::vector<float> got = DeviceStep(model, 24, tuning).run(segments);
+          EXPECT_EQ(std::memcmp(got.data(), want.data(), want.size() * sizeof(float)), 0)
+              << segments.size() << " segments, tile " << static_cast<int>(tile) << ", " << fused;
+        }
+      }
+    }
+  }
+}
+
+// Other bits, near ones.
+TEST(GptStep, FreeSplitsStayNear) {
+  if (!have_cuda_torch()) return;
+  const auto model = device_model(official_width(), at::kBFloat16);
+  GptStepTuning tuning;
+  tuning.free_splits = true;
+  EXPECT_LT(relative_rms(DeviceStep(model, 12, tuning).run({1, 2, 3, 4}),
+                         DeviceStep(model, 12).run({1, 2, 3, 4})),
+            3e-2);
+}
+
 TEST(GptStep, RefusesTooManyRows) {
   if (!have_cuda_torch()) return;
   DeviceStep step(device_model(small(), at::kBFloat16), 3);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "cuda/kernels/device_code.h"
 #include "device_buffer.h"
 #include "elements.h"
 
@@ -248,7 +249,8 @@ TEST(RowLinear, NormedInsideOrBeforeIsTheSame) {
       const std::vector<char> want = layer.run(before);
       const std::vector<float> sums = alone.device_h_out.host();
       DeviceBuffer<float> h(sums);
-      for (const int count : {1, 3, 4, 5, 8}) {
+      for (const int count : {1, 3, 4, 5, 8, 9, 12, 16}) {
+        if (count > 8 && type == ElementType::kFloat32) continue;
         RowLinear fused = layer.layer(count, RowOutput::kGelu);
         fused.x = nullptr;
         fused.norm = alone.norm;
@@ -263,6 +265,56 @@ TEST(RowLinear, NormedInsideOrBeforeIsTheSame) {
         if (!row_linear_streams(fused)) continue;  // an older GPU
         layer.expect_same_rows(layer.run(fused), count, want, 96, RowOutput::kGelu);
         if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Other tiles give the bits of the usual ones, with the norm inside, too.
+TEST(RowLinear, TilesChangeNoBit) {
+  if (!have_device()) return;
+  for (const ElementType type : {ElementType::kFloat16, ElementType::kBFloat16}) {
+    for (const Shape shape : {Shape{1280, 1280}, Shape{1280, 5120}, Shape{1026, 1280},
+                              Shape{384, 128}, Shape{33, 160}}) {
+      SCOPED_TRACE(name(shape, type));
+      Case layer(shape, type);
+      NormCase norm(kMostRows, shape.in > kMaxNormWidth ? 128 : shape.in, type);
+      DeviceBuffer<float> h(noise(size_t(kMostRows) * shape.out, 1, 9));
+      for (const int rows : {5, 8, 9, 12, 15, 16, 17, 23, 24}) {
+        const auto result = [&](RowTile tile, RowOutput output, bool inside) {
+          RowLinear linear = layer.layer(rows, output);
+          linear.tile = tile;
+          if (inside) {
+            linear.x = nullptr;
+            linear.norm = norm.norm;
+            linear.norm.part_count = 0;
+            linear.norm.h_out = nullptr;
+          }
+          if (output != RowOutput::kAdded) return layer.run(linear);
+          DeviceBuffer<float> sums(h.host());
+          linear.y = sums.data();
+          check(row_linear(linear, nullptr));
+          check(cudaDeviceSynchronize());
+          const std::vector<float> values = sums.host();
+          const char* bytes = reinterpret_cast<const char*>(values.data());
+          return std::vector<char>(bytes, bytes + values.size() * sizeof(float));
+        };
+        for (const RowTile tile : {RowTile::kNarrow, RowTile::kTall, RowTile::kNarrowTall}) {
+          for (const RowOutput output :
+               {RowOutput::kPlain, RowOutput::kGelu, RowOutput::kParts, RowOutput::kAdded}) {
+            RowLinear probe = layer.layer(rows, output);
+            if (output == RowOutput::kAdded && !row_linear_streams(probe)) continue;
+            ASSERT_EQ(result(tile, output, false), result(RowTile::kUsual, output, false))
+                << rows << " rows, tile " << static_cast<int>(tile) << ", output "
+                << static_cast<int>(output);
+          }
+          RowLinear probe = layer.layer(rows, RowOutput::kGelu);
+          probe.x = nullptr;
+          if (!row_linear_streams(probe)) continue;
+          ASSERT_EQ(result(tile, RowOutput::kGelu, true),
+                    result(RowTile::kUsual, RowOutput::kGelu, true))
+              << rows << " rows, norm inside";
+        }
       }
     }
   }
@@ -305,6 +357,15 @@ TEST(RowLinear, AddedAtOnceOrWithTheNormIsTheSame) {
       }
     }
   }
+}
+
+TEST(DeviceCode, IsThereForTheDevice) {
+  EXPECT_FALSE(has_device_code(1000));
+  if (!have_device()) {
+    EXPECT_FALSE(has_device_code(0));
+    return;
+  }
+  EXPECT_TRUE(has_device_code(0));
 }
 
 TEST(RowLinear, SplitsOfTheOfficialShapes) {

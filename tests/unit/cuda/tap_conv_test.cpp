@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <string>
 
 #include "wave_arrays.h"
 
@@ -39,14 +40,17 @@ class Case {
     }
   }
 
-  void expect(double tolerance) const {
-    const std::vector<std::vector<T>> got = run();
+  void expect(double tolerance) const { expect(run(), tolerance, 1); }
+
+  // Every `apart`-th output, of the last two rows and columns all.
+  void expect(const std::vector<std::vector<T>>& got, double tolerance, int64_t apart) const {
     ASSERT_EQ(got.size(), sum_ ? 1u : taps_.size());
     for (size_t result = 0; result < got.size(); ++result) {
       for (int64_t m = 0; m < sizes_.rows; ++m) {
         for (int64_t n = 0; n < sizes_.out; ++n) {
           const int64_t at = m * sizes_.out + n - sizes_.shift;
           if (at < 0 || at >= sizes_.size) continue;
+          if (at % apart != 0 && (m + 2 < sizes_.rows || n + 2 < sizes_.out)) continue;
           const double want = sum_ ? sum_at(m, n) : at_part(result, m, n);
           ASSERT_NEAR(loaded(got[result][static_cast<size_t>(at)]), want, tolerance)
               << sizes_.frames << " frames " << sizes_.in << " -> " << sizes_.out << ", part "
@@ -56,7 +60,7 @@ class Case {
     }
   }
 
-  std::vector<std::vector<T>> run() const {
+  std::vector<std::vector<T>> run(const WaveWays& ways = {}) const {
     std::vector<std::unique_ptr<DeviceBuffer<T>>> buffers;
     std::vector<std::unique_ptr<DeviceBuffer<float>>> biases;
     const auto upload = [&](const std::vector<float>& values) {
@@ -89,7 +93,7 @@ class Case {
       part.first = taps_[i].first;
     }
     check(prepare_tap_conv());
-    check(run_tap_conv(kWaveTypeOf<T>, call, nullptr));
+    check(run_tap_conv(kWaveTypeOf<T>, call, nullptr, ways));
     check(cudaDeviceSynchronize());
     std::vector<std::vector<T>> results;
     for (size_t i = 0; i < (sum_ ? 1 : outs.size()); ++i) results.push_back(outs[i]->host());
@@ -170,10 +174,135 @@ TEST(TapConv, BitsDoNotDependOnTheConvolutionsBeside) {
   EXPECT_EQ(std::memcmp(three[0].data(), one[0].data(), one[0].size() * sizeof(__half)), 0);
 }
 
+template <class T>
+void expect_same(const std::vector<std::vector<T>>& got, const std::vector<std::vector<T>>& want,
+                 size_t values, const char* what) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(std::memcmp(got[i].data(), want[i].data(), values * sizeof(T)), 0)
+        << what << ", part " << i;
+  }
+}
+
+TEST(TapConv, OverlapAndSmallTilesChangeNoBit) {
+  if (!have_device()) return;
+  WaveWays overlap, small;
+  overlap.overlap = true;
+  small.small_tiles = true;
+  for (const int64_t channels : {24, 48, 96, 192}) {
+    for (const bool sum : {false, true}) {
+      const Sizes sizes{301, channels, channels};
+      const auto values = static_cast<size_t>(sizes.frames * channels);
+      const Case<__half> half(sizes, kBlocks, true, sum);
+      expect_same(half.run(overlap), half.run(), values, "half, overlap");
+      const Case<float> exact(sizes, kBlocks, true, sum);
+      const auto want = exact.run();
+      expect_same(exact.run(overlap), want, values, "float, overlap");
+      expect_same(exact.run(small), want, values, "float, small tiles");
+    }
+  }
+}
+
+WaveWays warpgroups() {
+  WaveWays ways;
+  ways.warpgroups = true;
+  return ways;
+}
+
+// Against the definition and, output by output, against the other kernel: both are off by what is
+// rounded at the end, and by the tensor cores' cut sums.
+void expect_warpgroups(const Case<__half>& one) {
+  constexpr double kTolerance = 6e-3;
+  const auto got = one.run(warpgroups()), other = one.run();
+  one.expect(got, kTolerance, /*apart=*/997);
+  ASSERT_EQ(got.size(), other.size());
+  for (size_t part = 0; part < got.size(); ++part) {
+    double most = 0;
+    for (size_t i = 0; i < got[part].size(); ++i) {
+      const double want = loaded(other[part][i]);
+      most = std::max(most, std::abs(loaded(got[part][i]) - want) / std::max(2.0, std::abs(want)));
+    }
+    EXPECT_LE(most, kTolerance / 2) << "part " << part;
+  }
+}
+
+// The layers of the official vocoder that they take.
+TEST(TapConv, WarpgroupsFollowTheDefinitionInResidualBlocks) {
+  if (!have_device()) return;
+  const struct {
+    int64_t frames;
+    int dilation;
+  } kCases[] = {{1, 1}, {65, 1}, {130, 1}, {63, 3}, {257, 5}};
+  for (const int64_t channels : {48, 96, 192, 384, 768}) {
+    for (const auto& [frames, d] : kCases) {
+      const std::vector<Taps> blocks = {{11, d, -5 * d}, {7, d, -3 * d}, {3, d, -d}};
+      for (const bool sum : {false, true}) {
+        SCOPED_TRACE(std::to_string(channels) + " channels, " + std::to_string(frames) +
+                     " frames, dilation " + std::to_string(d) + (sum ? ", sum" : ""));
+        expect_warpgroups(Case<__half>({frames, channels, channels}, blocks, true, sum));
+      }
+    }
+  }
+}
+
+TEST(TapConv, WarpgroupsFollowTheDefinitionOnTheWayUp) {
+  if (!have_device()) return;
+  for (const auto& [in, rate] : std::vector<std::pair<int64_t, int64_t>>{
+           {1536, 4}, {768, 4}, {384, 2}, {192, 2}, {96, 2}, {48, 2}}) {
+    const int64_t channels = in / 2, padding = rate / 2;
+    for (const int64_t frames : {1, 63, 131}) {
+      SCOPED_TRACE(std::to_string(in) + " channels, " + std::to_string(frames) + " frames");
+      const Sizes sizes{frames,
+                        in,
+                        rate * channels,
+                        (frames * rate - 1 + padding) / rate + 1,
+                        padding * channels,
+                        frames * rate * channels};
+      expect_warpgroups(Case<__half>(sizes, {{2, 1, -1}}, false, false));
+    }
+  }
+}
+
+// Long inputs are cut into larger tiles. Rows far from the end are those of a short input.
+TEST(TapConv, BitsOfWarpgroupsDoNotDependOnTheTile) {
+  if (!have_device()) return;
+  constexpr int64_t kShort = 300, kSame = kShort - 25;
+  for (const int64_t channels : {48, 96, 192}) {
+    for (const bool sum : {false, true}) {
+      const auto want =
+          Case<__half>({kShort, channels, channels}, kBlocks, false, sum).run(warpgroups());
+      for (const int64_t frames : {1200, 2500, 5000, 9000, 27000}) {
+        const auto got =
+            Case<__half>({frames, channels, channels}, kBlocks, false, sum).run(warpgroups());
+        expect_same(got, want, static_cast<size_t>(kSame * channels),
+                    std::to_string(frames).c_str());
+      }
+    }
+  }
+}
+
+TEST(TapConv, LargeTilesOfWarpgroupsFollowTheDefinition) {
+  if (!have_device()) return;
+  const std::vector<Taps> taps = {{3, 5, -5}, {3, 1, -1}, {2, 1, -1}};
+  for (const int64_t channels : {48, 96}) {
+    expect_warpgroups(Case<__half>({9001, channels, channels}, taps, true, false));
+    expect_warpgroups(Case<__half>({1201, channels, 2 * channels}, taps, true, true));
+  }
+  // Several blocks of channels, each of two taps.
+  expect_warpgroups(Case<__half>({130, 384, 192}, {{2, 1, -1}}, false, false));
+  // Early launches, several in a row on the same memory would show a missing wait.
+  WaveWays both = warpgroups();
+  both.overlap = true;
+  const Case<__half> one({2500, 192, 192}, kBlocks, true, true);
+  expect_same(one.run(both), one.run(warpgroups()), 2500 * 192, "overlap");
+}
+
 TEST(TapConv, RefusesWhatItCannotDo) {
   if (!have_device()) return;
   EXPECT_THROW(Case<float>({9, 8, 8}, {{1, 1, 0}}, false, false).run(), std::runtime_error);
   EXPECT_THROW(Case<float>({9, 8, 8}, {{11, 13, 0}}, false, false).run(), std::runtime_error);
+  EXPECT_THROW(Case<__half>({9, 96, 96}, {{1, 1, 0}}, false, false).run(warpgroups()),
+               std::runtime_error);
 }
 
 template <class T>

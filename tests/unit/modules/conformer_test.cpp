@@ -12,9 +12,10 @@ namespace {
 // Input width of the tiny model.
 constexpr int64_t kWidth = 40;
 
-ConformerEncoder conformer() {
+ConformerEncoder conformer(at::ScalarType subsample_type = at::kFloat) {
   const std::string file = std::string(INDEXTTS2_TINY_MODEL) + "/gpt.pth";
-  return ConformerEncoder(Weights(open_checkpoint(file), {}).scope("conditioning_encoder"), kWidth);
+  return ConformerEncoder(Weights(open_checkpoint(file), {}).scope("conditioning_encoder"), kWidth,
+                          subsample_type);
 }
 
 at::Tensor noise(int64_t frames) {
@@ -42,6 +43,17 @@ TEST(Conformer, SubsamplingDoesNotDependOnRuns) {
     ASSERT_EQ(part.size(1), 50);
     EXPECT_LT(largest_difference(part, all.narrow(1, start, 50)), 1e-5) << start;
   }
+}
+
+// The rest stays in float32: so do its results, and they differ by the rounding of one layer.
+TEST(Conformer, TheLargestLayerMayHaveHalfPrecision) {
+  const at::Tensor features = noise(131);
+  const at::Tensor exact = conformer().forward(features);
+  const at::Tensor rounded = conformer(at::kHalf).forward(features);
+  EXPECT_EQ(rounded.scalar_type(), at::kFloat);
+  const double difference = largest_difference(rounded, exact);
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(difference, 5e-3 * exact.abs().max().item<double>());
 }
 
 TEST(Conformer, HalvesTheFrames) {

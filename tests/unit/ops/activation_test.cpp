@@ -3,15 +3,18 @@
 #include "ops/activation.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/linear.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <functional>
 
 #include "ops/attention.h"
 #include "ops/frames.h"
 #include "ops/host_tensor.h"
 #include "ops/mask.h"
+#include "ops/onednn_linear.h"
 #include "ops/row_linear.h"
 #include "ops/serial_scope.h"
 
@@ -177,6 +180,34 @@ TEST(SerialScope, RestoresTheThreadCount) {
     EXPECT_LT(layer(x).sub(want).abs().max().item<float>(), 1e-4f);
   }
   EXPECT_EQ(at::get_num_threads(), before);
+}
+
+TEST(OnednnLinear, IsTheLinearLayer) {
+  const at::Tensor weight = noise({48, 40}), bias = noise({48});
+  for (const at::Tensor& x :
+       {noise({2, 40}), noise({300, 40}), noise({2, 7, 40}), noise({40, 5}).t(),
+        noise({9, 50}).narrow(1, 3, 40), noise({3, 4, 5, 40}).transpose(0, 2)}) {
+    for (const at::Tensor& offset : {bias, at::Tensor()}) {
+      const at::Tensor want = at::linear(x, weight, offset);
+      const at::Tensor got = try_onednn_linear(x, weight, offset);
+      if (!got.defined()) {
+        std::puts("left out: this CPU or LibTorch has no oneDNN to use");
+        return;
+      }
+      ASSERT_EQ(got.sizes(), want.sizes());
+      EXPECT_LT(got.sub(want).abs().max().item<float>(), 2e-5f);
+      EXPECT_EQ(Linear(weight, offset)(x).sub(got).abs().max().item<float>(), 0.0f);
+    }
+  }
+}
+
+TEST(OnednnLinear, LeavesOthersAlone) {
+  const at::Tensor weight = noise({6, 4});
+  EXPECT_FALSE(try_onednn_linear(noise({1, 4}), weight, {}).defined());
+  EXPECT_FALSE(try_onednn_linear(noise({0, 4}), weight, {}).defined());
+  EXPECT_FALSE(
+      try_onednn_linear(noise({3, 4}).to(at::kDouble), weight.to(at::kDouble), {}).defined());
+  EXPECT_EQ(Linear(weight, {})(noise({0, 4})).size(1), 6);
 }
 
 }  // namespace

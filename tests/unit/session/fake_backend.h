@@ -72,7 +72,8 @@ class FakeBackend {
     backend.open_reader = [this](std::string text, const SpeakOptions&) {
       return std::make_unique<PieceReader>(std::move(text), on_read);
     };
-    backend.load_voice = [this](const VoiceOptions& options, const StopToken& stop) {
+    backend.load_voice = [this](const VoiceOptions& options, const SpeakOptions&,
+                                const StopToken& stop) {
       if (on_voice) on_voice(options, stop);
       return std::make_shared<FakeVoice>(options.speaker.path);
     };

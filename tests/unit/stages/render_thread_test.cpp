@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "short_request.h"
@@ -68,14 +70,24 @@ class RenderThreadTest : public testing::Test {
         model_(std::make_shared<const SpeechModel>(ModelCheckpoints(files_), config_,
                                                    WeightsOptions{}, &backend_)) {}
 
-  DecodedSegment segment(int index, int64_t steps = 1) {
+  // The voice of short_request(), with the rest still to come.
+  std::shared_ptr<VoiceParts> coming_voice() const {
+    VoiceFeatures early = short_request(config_).voice->early();
+    static_cast<VoicePrompt&>(early) = {};
+    return std::make_shared<VoiceParts>(std::move(early), 32);
+  }
+  VoicePrompt rest_of_voice() const { return short_request(config_).voice->whole(StopToken()); }
+
+  DecodedSegment segment(int index, int64_t steps = 1,
+                         std::shared_ptr<const VoiceParts> voice = nullptr) {
     SynthesisRequest request = short_request(config_);
+    if (voice) request.voice = std::move(voice);
     request.segment.index = index;
     request.diffusion_steps = steps;
     DecodedCodes codes;
     codes.codes.assign(static_cast<size_t>(10 + index), 7);
-    codes.conditioning = StreamHandover(
-        model_->gpt->conditioning(request.voice->speaker_latents, request.voice->own_emovec));
+    codes.conditioning = StreamHandover(model_->gpt->conditioning(
+        request.voice->early().speaker_latents, request.voice->early().own_emovec));
     codes.text_ids = request.segment.ids;
     const auto job = std::make_shared<SynthesisJob>(
         std::move(request), stops_[index].token(), /*cost=*/1,
@@ -87,8 +99,10 @@ class RenderThreadTest : public testing::Test {
     return {job, std::move(codes), 0};
   }
 
-  // Renders what waits before the thread starts to work.
-  void render(std::vector<DecodedSegment> segments, int64_t frames_together) {
+  // Renders what waits before the thread starts to work; `meanwhile` runs while it does.
+  void render(
+      std::vector<DecodedSegment> segments, int64_t frames_together,
+      const std::function<void()>& meanwhile = [] {}) {
     backend_.solved.clear();
     order_.clear();
     ended_.clear();
@@ -104,8 +118,10 @@ class RenderThreadTest : public testing::Test {
           return std::make_unique<Renderer>(model_, std::make_shared<StageClock>(), "here");
         },
         options);
+    thread.set_on_fault(on_fault_);
     for (DecodedSegment& segment : segments) thread.push(std::move(segment));
     start.set_value();
+    meanwhile();
     thread.close();
   }
   std::vector<DecodedSegment> segments(const std::vector<int>& indices) {
@@ -119,7 +135,7 @@ class RenderThreadTest : public testing::Test {
     } catch (const Error& error) {
       return error.code;
     }
-    ADD_FAILURE() << "segment " << index << " has a sound";
+    ADD_FAILURE() << "segment " << index << " has no error";
     return ErrorCode::kInternal;
   }
 
@@ -133,6 +149,7 @@ class RenderThreadTest : public testing::Test {
   std::mutex mutex_;  // guards order_ and ended_ while the thread works
   std::vector<int> order_;
   std::map<int, Ended> ended_;
+  std::function<void(std::exception_ptr)> on_fault_;
 };
 
 using Sizes = std::vector<size_t>;
@@ -195,6 +212,65 @@ TEST_F(RenderThreadTest, ACancelledSegmentIsNotRendered) {
   EXPECT_EQ(code_of(2), ErrorCode::kCancelled);
   EXPECT_FALSE(ended_.at(1).samples.empty());
   EXPECT_FALSE(ended_.at(3).samples.empty());
+}
+
+TEST_F(RenderThreadTest, ASegmentWhoseVoiceIsStillToComeWaitsForItBehindTheOthers) {
+  render(segments({0, 1}), 0);
+  const std::map<int, Ended> alone = ended_;
+  const std::shared_ptr<VoiceParts> voice = coming_voice();
+  std::vector<DecodedSegment> group;
+  group.push_back(segment(0, 1, voice));
+  group.push_back(segment(1));
+  render(std::move(group), kMany, [&] {
+    for (bool over = false; !over; std::this_thread::yield()) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      over = ended_.count(1) > 0;
+      EXPECT_EQ(ended_.count(0), 0u);
+    }
+    voice->complete(rest_of_voice());
+  });
+  EXPECT_EQ(order_, Order({1, 0}));
+  EXPECT_EQ(backend_.solved, Sizes({1, 1}));
+  for (const int index : {0, 1}) EXPECT_EQ(ended_.at(index).samples, alone.at(index).samples);
+}
+
+TEST_F(RenderThreadTest, AVoiceStillToComeHoldsNobodyUpWhereOneIsRenderedAtATimeEither) {
+  const std::shared_ptr<VoiceParts> voice = coming_voice();
+  std::vector<DecodedSegment> group;
+  group.push_back(segment(0, 1, voice));
+  group.push_back(segment(1));
+  render(std::move(group), 0, [&] {
+    for (bool over = false; !over; std::this_thread::yield()) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      over = ended_.count(1) > 0;
+    }
+    voice->complete(rest_of_voice());
+  });
+  EXPECT_EQ(order_, Order({1, 0}));
+  EXPECT_FALSE(ended_.at(0).samples.empty());
+}
+
+// It may have failed on another device: this one goes on.
+TEST_F(RenderThreadTest, AVoiceThatFailsLateFailsItsSegmentAlone) {
+  int faults = 0;
+  on_fault_ = [&faults](std::exception_ptr) { ++faults; };
+  const std::shared_ptr<VoiceParts> voice = coming_voice();
+  std::vector<DecodedSegment> group;
+  group.push_back(segment(0, 1, voice));
+  group.push_back(segment(1));
+  voice->fail(std::make_exception_ptr(Error(ErrorCode::kNoMemory, "out of memory")));
+  render(std::move(group), kMany);
+  EXPECT_EQ(code_of(0), ErrorCode::kNoMemory);
+  EXPECT_FALSE(ended_.at(1).samples.empty());
+  EXPECT_EQ(faults, 0);
+}
+
+TEST_F(RenderThreadTest, ACancelledSegmentWaitsForNoVoice) {
+  const std::shared_ptr<VoiceParts> voice = coming_voice();
+  std::vector<DecodedSegment> group;
+  group.push_back(segment(0, 1, voice));
+  render(std::move(group), kMany, [this] { stops_[0].request_stop(); });
+  EXPECT_EQ(code_of(0), ErrorCode::kCancelled);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ops/host_tensor.h"
@@ -18,16 +19,16 @@ inline at::Tensor filled(const std::vector<int64_t>& shape) {
 
 inline SynthesisRequest short_request(const ModelConfig& config) {
   constexpr int64_t kPromptFrames = 32;
-  auto voice = std::make_shared<VoiceFeatures>();
+  VoiceFeatures voice;
   const int64_t width = config.gpt.model_dim;
-  voice->speaker_latents = filled({1, 32, width});
-  voice->ref_mel = filled({1, 80, kPromptFrames});
-  voice->style = filled({1, config.style_dim});
-  voice->prompt_condition = filled({1, kPromptFrames, config.length_regulator.channels});
-  voice->base_emovec = voice->own_emovec = filled({1, width});
+  voice.speaker_latents = filled({1, 32, width});
+  voice.ref_mel = filled({1, 80, kPromptFrames});
+  voice.style = filled({1, config.style_dim});
+  voice.prompt_condition = filled({1, kPromptFrames, config.length_regulator.channels});
+  voice.base_emovec = voice.own_emovec = filled({1, width});
   SynthesisRequest request;
   request.segment.ids = {2, 3, 4, 5};
-  request.voice = voice;
+  request.voice = std::make_shared<const VoiceParts>(std::move(voice));
   request.num_beams = 1;
   request.max_codes = 4;
   request.diffusion_steps = 1;

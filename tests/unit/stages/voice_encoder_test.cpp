@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -102,6 +103,40 @@ TEST_F(VoiceEncoderTest, StopsBetweenSteps) {
     EXPECT_EQ(error.code, ErrorCode::kCancelled);
   }
   EXPECT_EQ(steps, 2);
+}
+
+TEST_F(VoiceEncoderTest, TwoPartsAreTheWhole) {
+  EncodeOptions options;
+  options.max_seconds = 2.01;  // no whole number of frames
+  const VoiceFeatures whole = encoder_->encode(voice_, &voice_, options);
+  std::vector<int> seen;
+  options.progress = [&](int done, int) { seen.push_back(done); };
+  VoiceDraft draft = encoder_->begin(voice_, &voice_, options);
+  const VoiceFeatures& early = draft.voice;
+  EXPECT_FALSE(early.ref_mel.defined() || early.style.defined() ||
+               early.prompt_condition.defined());
+  EXPECT_EQ(seen, std::vector<int>({1, 2, 3, 4}));
+  EXPECT_EQ(early.prompt_seconds, whole.prompt_seconds);
+  EXPECT_TRUE(same(early.speaker_latents, whole.speaker_latents));
+  EXPECT_TRUE(same(early.base_emovec, whole.base_emovec));
+  EXPECT_TRUE(same(early.own_emovec, whole.own_emovec));
+  EXPECT_TRUE(same(early.clip_emovec, whole.clip_emovec));
+  EXPECT_EQ(draft.prompt_frames, whole.ref_mel.size(2));
+  const VoicePrompt late = encoder_->finish(std::move(draft), options);
+  EXPECT_EQ(seen, std::vector<int>({1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_TRUE(same(late.ref_mel, whole.ref_mel));
+  EXPECT_TRUE(same(late.style, whole.style));
+  EXPECT_TRUE(same(late.prompt_condition, whole.prompt_condition));
+}
+
+TEST_F(VoiceEncoderTest, TheLatePartStopsToo) {
+  EncodeOptions options;
+  options.max_seconds = 1;
+  VoiceDraft draft = encoder_->begin(voice_, nullptr, options);
+  StopSource source;
+  options.stop = source.token();
+  options.progress = [&](int, int) { source.request_stop(); };
+  EXPECT_THROW(encoder_->finish(std::move(draft), options), Error);
 }
 
 TEST_F(VoiceEncoderTest, RefusesAShortSpeakerClipButNotAShortCry) {
