@@ -82,14 +82,14 @@ std::shared_ptr<const SpeechModel> load_on(const LoadedModel& model, const Model
       [files, config = model.config, device = place.device, dtype, kernels = model.settings.kernels,
        memory = model.memory](const StopToken& load_stop, const Tell& load_tell) {
         const DeviceScope scope(device);
-        wait_for_stream(at::Device(device));
+        wait_for_stream(at::Device(torch_device(device)));
         memory->mark(device, "context");
         ByteCounter counter(files->bytes(), device, load_tell);
         auto loaded = std::make_shared<const SpeechModel>(
             *files, config,
-            WeightsOptions{at::Device(device), dtype, load_stop, counter.on_bytes()},
+            WeightsOptions{at::Device(torch_device(device)), dtype, load_stop, counter.on_bytes()},
             kernels == Kernels::kLibTorch ? nullptr : find_device_backend(device));
-        wait_for_stream(at::Device(device));  // replicas use streams of their own
+        wait_for_stream(at::Device(torch_device(device)));  // replicas use streams of their own
         memory->mark(device, "speech networks");
         return loaded;
       },

@@ -99,9 +99,9 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
                                       dtype = parts_.dtype_on(device), mark = parts_.mark_memory,
                                       warmup = parts_.warmup, left](const StopToken& closing) {
     const DeviceScope scope(device);
-    std::shared_ptr<const VoiceEncoder> encoder =
-        load_voice_encoder(*files, config, WeightsOptions{at::Device(device), dtype, closing, {}});
-    wait_for_stream(at::Device(device));  // it works on another stream
+    std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
+        *files, config, WeightsOptions{at::Device(torch_device(device)), dtype, closing, {}});
+    wait_for_stream(at::Device(torch_device(device)));  // it works on another stream
     *left = encoder->unused();
     free_cached_memory(device);  // what loading needed
     mark(device, "voice networks");

@@ -7,6 +7,8 @@
 
 namespace indextts2 {
 
+constexpr size_t kSoughtTexts = 1000;
+
 SpeechStream::Pull SpeechStream::pull(uint64_t limit, Chunk* chunk, std::vector<Notice>* notices) {
   for (;;) {
     Need need;
@@ -131,9 +133,11 @@ void SpeechStream::tell_duration(std::vector<Notice>* notices) {
   notices->push_back(std::move(notice));
 }
 
-// With a linked pad the stream may go on for days and cannot be sought: only the present is kept.
+// What was heard is kept where it can be sought: not with a linked pad, not after a cut, and in a
+// stream without an end, which may go on for days, for its first texts only.
 void SpeechStream::forget_history() {
-  if (!pad_linked_) return;
+  const bool endless = settings_.keep_alive && script_.size() > kSoughtTexts;
+  if (!pad_linked_ && history_complete_ && !endless) return;
   history_complete_ = false;
   timeline_.drop_before(cursor_);
   size_t needed = script_.next_end;
@@ -347,7 +351,7 @@ void SpeechStream::end_text(std::vector<Notice>* notices) {
   if (!sounds || text.told) {
     announcer_.end(number + 1, text.heard && !text.told ? "done" : "error", cursor_, notices);
   }
-  if (pad_linked_) forget_history();
+  forget_history();
   space_changed_.notify_all();
 }
 

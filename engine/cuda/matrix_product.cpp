@@ -146,7 +146,8 @@ std::vector<cublasLtMatmulAlgo_t> MatrixProducts::candidates(const MatrixProduct
   int count = 0;
   check(cublasLtMatmulAlgoGetHeuristic(handle_.get(), &problem.operation, &problem.weight,
                                        &problem.x, &problem.add, &problem.y, &preference,
-                                       how_.candidates, results, &count),
+                                       std::min(how_.candidates, ProductChoice::kMostCandidates),
+                                       results, &count),
         "choosing an algorithm");
   std::vector<cublasLtMatmulAlgo_t> found;
   for (int i = 0; i < count; ++i) {

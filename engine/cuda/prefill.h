@@ -6,10 +6,9 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
 
-#include "cuda/cuda_handles.h"
+#include "cuda/pooled_graphs.h"
 #include "modules/unified_voice.h"
 
 namespace indextts2 {
@@ -33,28 +32,22 @@ class Prefill {
   // not be the default stream, and waits for it.
   Prefill(std::shared_ptr<const UnifiedVoice> model, int64_t longest, bool graphs,
           const c10::cuda::CUDAStream& stream);
-  ~Prefill();
-  Prefill(const Prefill&) = delete;
-  Prefill& operator=(const Prefill&) = delete;
 
   // `prefix`: UnifiedVoice::prefix. Only enqueues, on the stream, which must be the current one.
   PrefilledPrefix run(const at::Tensor& prefix);
 
  private:
   void forward(int64_t length);
-  void capture(int64_t length);
 
   const std::shared_ptr<const UnifiedVoice> model_;
   const c10::cuda::CUDAStream stream_;
   const bool graphs_wanted_;
-  const uint64_t pool_;         // of LibTorch's allocator: what the graphs use in between
-  int captures_ = 0;            // that hold on to it
   at::Tensor start_;            // [1, 1, C] embedding of the start code
   at::Tensor input_;            // [1, longest padded, C]
   at::Tensor last_;             // [1] int64: the start code's position
   at::Tensor logits_;           // [1, V]
   KvCache cache_, long_cache_;  // the addresses of the first one never change
-  std::map<int64_t, CudaGraphExec> graphs_;
+  PooledGraphs graphs_;         // destroyed first, which waits for the stream
 };
 
 }  // namespace indextts2

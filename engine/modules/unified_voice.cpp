@@ -134,10 +134,9 @@ at::Tensor UnifiedVoice::step(const std::vector<int64_t>& tokens, const std::vec
   return logits(gpt_.step(code_rows(tokens, positions), caches));
 }
 
-at::Tensor UnifiedVoice::latent(const at::Tensor& conditioning,
-                                const std::vector<int32_t>& text_ids,
-                                const std::vector<int64_t>& codes) const {
-  const SerialScope serial(serial_);
+at::Tensor UnifiedVoice::latent_rows(const at::Tensor& conditioning,
+                                     const std::vector<int32_t>& text_ids,
+                                     const std::vector<int64_t>& codes) const {
   std::vector<int64_t> ids(text_ids.begin(), text_ids.end());
   ids.insert(ids.begin(), config_.start_text_token);
   ids.push_back(config_.stop_text_token);
@@ -145,9 +144,16 @@ at::Tensor UnifiedVoice::latent(const at::Tensor& conditioning,
   // nothing before them.
   std::vector<int64_t> fed = {config_.start_mel_token};
   fed.insert(fed.end(), codes.begin(), codes.end() - 1);
-  const int64_t count = static_cast<int64_t>(fed.size());
-  const at::Tensor speech = code_rows(fed, count_up(count)).unsqueeze(0);
-  const at::Tensor hidden = gpt_.forward(concat({conditioning, text_rows(ids), speech}, 1));
+  const at::Tensor speech = code_rows(fed, count_up(static_cast<int64_t>(fed.size()))).unsqueeze(0);
+  return concat({conditioning, text_rows(ids), speech}, 1);
+}
+
+at::Tensor UnifiedVoice::latent(const at::Tensor& conditioning,
+                                const std::vector<int32_t>& text_ids,
+                                const std::vector<int64_t>& codes) const {
+  const SerialScope serial(serial_);
+  const at::Tensor hidden = gpt_.forward(latent_rows(conditioning, text_ids, codes));
+  const auto count = static_cast<int64_t>(codes.size());
   return final_norm_(hidden.narrow(1, hidden.size(1) - count, count));
 }
 

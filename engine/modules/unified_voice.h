@@ -44,6 +44,10 @@ class UnifiedVoice {
   at::Tensor latent(const at::Tensor& conditioning, const std::vector<int32_t>& text_ids,
                     const std::vector<int64_t>& codes) const;
 
+  // What latent() feeds to the network [1, P, C]; the last S positions predict the codes.
+  at::Tensor latent_rows(const at::Tensor& conditioning, const std::vector<int32_t>& text_ids,
+                         const std::vector<int64_t>& codes) const;
+
   // Names below `weights` that no network of the GPT checkpoint uses: the text head of the
   // training, what the reference's own state dictionary repeats, and masks.
   static std::vector<std::string> unused_weights();

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/stop_token.h"
 #include "pool/job.h"
@@ -29,7 +30,8 @@ class Board : public JobBook, public std::enable_shared_from_this<Board<J>> {
  public:
   using Jobs = std::vector<std::shared_ptr<J>>;
 
-  explicit Board(OnJobEnded on_ended = nullptr) : on_ended_(std::move(on_ended)) {}
+  explicit Board(OnJobEnded on_ended = nullptr, double (*now)() = now_seconds)
+      : on_ended_(std::move(on_ended)), now_(now) {}
 
   // A seat for a replica; jobs are placed on it from open_seat on.
   size_t add_seat(std::string name = {});
@@ -88,6 +90,7 @@ class Board : public JobBook, public std::enable_shared_from_this<Board<J>> {
   void forget_ended(Seat& seat, Jobs* lost);
 
   const OnJobEnded on_ended_;
+  double (*const now_)();
   mutable std::mutex mutex_;  // guards all below; never held while a job ends
   PoolSchedule<std::shared_ptr<J>> schedule_;
   std::deque<std::unique_ptr<Seat>> seats_;

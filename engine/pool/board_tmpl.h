@@ -1,7 +1,8 @@
 // Definitions of Board.
 #pragma once
 
-#include "core/clock.h"
+#include <algorithm>
+
 #include "core/error.h"
 #include "pool/board.h"
 
@@ -19,7 +20,7 @@ template <typename J>
 void Board<J>::open_seat(size_t seat) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (seats_[seat]->closed) return;
-  seats_[seat]->opened_at = now_seconds();
+  seats_[seat]->opened_at = now_();
   schedule_.open_seat(seat);
 }
 
@@ -142,14 +143,9 @@ void Board<J>::ended(JobSlip& slip, bool ok, const JobYield& yield) {
     counters.codes += yield.codes;
     leave(slip, ok);
     if (!on_ended_ || !was_drawn) return;
-    record = {seats_[slip.seat]->name,
-              slip.order,
-              slip.submitted_at,
-              slip.drawn_at,
-              now_seconds(),
-              ok,
-              yield,
-              counters_now(slip.seat)};
+    record = {
+        seats_[slip.seat]->name, slip.order, slip.submitted_at, slip.drawn_at, now_(), ok, yield,
+        counters_now(slip.seat)};
   }
   on_ended_(record);
 }
@@ -173,7 +169,7 @@ template <typename J>
 ReplicaCounters Board<J>::counters_now(size_t index) const {
   const Seat& seat = *seats_[index];
   ReplicaCounters counters = seat.counters;
-  const double now = now_seconds();
+  const double now = now_();
   if (counters.running > 0) counters.busy_seconds += now - seat.busy_since;
   if (seat.opened_at > 0) counters.open_seconds = now - seat.opened_at;
   counters.outstanding = schedule_.outstanding(index);
@@ -188,7 +184,7 @@ typename Board<J>::Seat* Board<J>::place(const std::shared_ptr<J>& job) {
   slip.book = this->weak_from_this();
   slip.seat = index;
   slip.state = JobSlip::State::kWaiting;
-  slip.submitted_at = now_seconds();
+  slip.submitted_at = now_();
   ++seats_[index]->counters.queued;
   return seats_[index].get();
 }
@@ -210,7 +206,7 @@ std::shared_ptr<J> Board<J>::take(size_t index, bool only_first, bool* drawn) {
   } else if (!job->stop_requested()) {
     Seat& seat = *seats_[index];
     slip.state = JobSlip::State::kDrawn;
-    slip.drawn_at = now_seconds();
+    slip.drawn_at = now_();
     slip.closing = seat.closing.token();
     slip.signs = seat.signs;
     if (seat.counters.running++ == 0) seat.busy_since = slip.drawn_at;
@@ -239,7 +235,7 @@ template <typename J>
 void Board<J>::leave(JobSlip& slip, bool measured) {
   Seat& seat = *seats_[slip.seat];
   const bool was_drawn = slip.state == JobSlip::State::kDrawn;
-  const double now = now_seconds();
+  const double now = now_();
   schedule_.ended(slip.seat, slip.order, measured && was_drawn ? now - slip.drawn_at : 0);
   slip.state = JobSlip::State::kGone;
   --seat.counters.queued;
@@ -253,13 +249,14 @@ void Board<J>::leave(JobSlip& slip, bool measured) {
 // serve() survived. What a broken replica has let go of is the pool's.
 template <typename J>
 void Board<J>::forget_ended(Seat& seat, Jobs* lost) {
-  Jobs kept;
-  for (auto& job : seat.drawn) {
-    if (job->over()) continue;
-    const bool dropped = job.use_count() == 1 && !seat.signs->broken;
-    (dropped ? *lost : kept).push_back(std::move(job));
-  }
-  seat.drawn.swap(kept);
+  const bool broken = seat.signs->broken;
+  const auto gone = [&](std::shared_ptr<J>& job) {
+    if (job->over()) return true;
+    if (broken || job.use_count() > 1) return false;
+    lost->push_back(std::move(job));
+    return true;
+  };
+  seat.drawn.erase(std::remove_if(seat.drawn.begin(), seat.drawn.end(), gone), seat.drawn.end());
 }
 
 }  // namespace indextts2

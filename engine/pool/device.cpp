@@ -178,7 +178,7 @@ uint64_t memory_used(const std::string& id) {
 }
 
 uint64_t memory_idle(const std::string& id) {
-  const c10::Device device(id);
+  const c10::Device device(torch_device(id));
   if (device.is_cpu()) return 0;
   try {
     const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
@@ -194,7 +194,11 @@ void free_cached_memory(const std::string& id) {
   const c10::Device device(torch_device(id));
   if (device.is_cpu()) return;
   const c10::DeviceGuard guard(device);
-  c10::getDeviceAllocator(device.type())->emptyCache();
+  try {
+    c10::getDeviceAllocator(device.type())->emptyCache();
+  } catch (const std::exception&) {
+    // While a graph is captured on the device LibTorch gives nothing back.
+  }
 }
 
 namespace {

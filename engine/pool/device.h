@@ -43,13 +43,21 @@ struct Place {
 // this process, and {kLibraryInit} for a CUDA device when the CUDA library cannot be used.
 std::vector<Place> resolve_devices(const std::vector<std::string>& words, int replicas_per_device);
 
+// Note [Stand-ins]
+// INDEXTTS2_STAND_INS=N adds the devices "stand-in:0" to "stand-in:N-1": devices like any other to the pool, with weights,
+// replicas and a life of their own, that compute on the CPU. So what several devices do is tested where there is no GPU.
+//
+// The device that LibTorch computes on for `id`: "cpu" for a stand-in, else the same.
+std::string torch_device(const std::string& id);
+
 // Bytes in use on a device, by everybody; of "cpu": by this process. 0: unknown.
 uint64_t memory_used(const std::string& id);
 
 // Bytes of these that LibTorch keeps for later; of "cpu": 0. Thread-safety: safe. Throws nothing.
 uint64_t memory_idle(const std::string& id);
 
-// Gives memory that LibTorch keeps for later back to the device. Thread-safety: safe.
+// Gives memory that LibTorch keeps for later back to the device; not while another thread captures
+// a graph there. Thread-safety: safe. Throws nothing.
 void free_cached_memory(const std::string& id);
 
 // Of a device's stream: where the device chooses between two, the high one goes first.

@@ -2,11 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <iterator>
 #include <list>
-#include <map>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -33,7 +30,7 @@ class FairQueue {
   };
 
   void push(Item item, const Order& order) {
-    Level& level = levels_[order.priority];
+    Level& level = level_of(order.priority);
     ++size_;
     if (order.movable()) ++num_movable_;
     if (order.first) {
@@ -54,10 +51,9 @@ class FairQueue {
   // The next one for which `wanted(order)` holds; looks at the head of each lane only.
   template <typename Wanted>
   std::optional<Waiting> take(const Wanted& wanted) {
-    for (auto level = levels_.begin(); level != levels_.end(); ++level) {
-      std::optional<Waiting> taken = take_from(level->second, wanted);
+    for (Level& level : levels_) {
+      std::optional<Waiting> taken = take_from(level, wanted);
       if (!taken) continue;
-      if (level->second.firsts.empty() && level->second.lanes.empty()) levels_.erase(level);
       --size_;
       if (taken->order.movable()) --num_movable_;
       if (taken->order.first) --num_firsts_;
@@ -80,13 +76,23 @@ class FairQueue {
  private:
   struct Lane {
     uint64_t queue;
-    std::deque<Waiting> jobs;  // never empty
+    std::list<Waiting> jobs;  // never empty
   };
   struct Level {
-    std::deque<Waiting> firsts;
+    int priority;
+    std::list<Waiting> firsts;
     std::list<Lane> lanes;  // the front one is next
     std::unordered_map<uint64_t, typename std::list<Lane>::iterator> lane_of;
   };
+
+  Level& level_of(int priority) {
+    auto at = levels_.begin();
+    while (at != levels_.end() && at->priority > priority) ++at;
+    if (at == levels_.end() || at->priority != priority) {
+      at = levels_.insert(at, Level{priority, {}, {}, {}});
+    }
+    return *at;
+  }
 
   template <typename Wanted>
   static std::optional<Waiting> take_from(Level& level, const Wanted& wanted) {
@@ -111,7 +117,7 @@ class FairQueue {
     return std::nullopt;
   }
 
-  std::map<int, Level, std::greater<int>> levels_;  // by priority; none is empty
+  std::list<Level> levels_;  // the highest first; those that were used once stay
   size_t size_ = 0, num_movable_ = 0, num_firsts_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/clock.h"
 #include "pool/job_book.h"
 
 namespace indextts2 {
@@ -38,6 +39,7 @@ struct LostReplica {
   bool stalled = false;  // by the watchdog
   size_t left = 0;       // replicas that still take jobs
 };
+
 // A job that is over, for the log.
 struct JobRecord {
   std::string replica;
@@ -59,6 +61,8 @@ struct PoolHooks {
   double stall_seconds = 0;
   OnReplicaLost on_lost;
   OnJobEnded on_ended;
+  // The time by which jobs are booked; the watchdog counts real seconds. Called under a mutex.
+  double (*now)() = now_seconds;
 };
 
 }  // namespace indextts2

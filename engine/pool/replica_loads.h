@@ -34,6 +34,8 @@ class ReplicaLoads {
   const std::vector<ReplicaLoad>& of_open() const { return open_loads_; }
   size_t open_seat(size_t place) const { return open_[place]; }  // `place`: in of_open()
   const ReplicaLoad& of(size_t seat) const { return loads_[seat]; }
+  // What a replica that was never measured counts as; looked for only while there is one.
+  double fastest() const { return all_measured_ ? 1 : fastest_of(open_loads_); }
 
   void enter(size_t seat, double cost) {
     ++num_jobs_[seat];
@@ -52,8 +54,10 @@ class ReplicaLoads {
     Speed& sum = speeds_[seat];
     sum.cost = sum.cost * kMemory + cost;
     sum.seconds = sum.seconds * kMemory + seconds;
-    loads_[seat].speed = sum.cost / sum.seconds;
+    const bool first = loads_[seat].pace == 0;
+    loads_[seat].pace = sum.seconds / sum.cost;
     publish(seat);
+    if (first) gather();
   }
   void set_num_movable(size_t seat, size_t count) {
     loads_[seat].num_movable = count;
@@ -68,9 +72,11 @@ class ReplicaLoads {
   void gather() {
     std::fill(place_of_.begin(), place_of_.end(), kNoReplica);
     open_loads_.clear();
+    all_measured_ = true;
     for (const size_t seat : open_) {
       place_of_[seat] = open_loads_.size();
       open_loads_.push_back(loads_[seat]);
+      if (loads_[seat].pace == 0) all_measured_ = false;
     }
   }
   void publish(size_t seat) {
@@ -82,6 +88,7 @@ class ReplicaLoads {
   std::vector<Speed> speeds_;
   std::vector<size_t> open_;  // seats in the order of opening
   std::vector<ReplicaLoad> open_loads_;
+  bool all_measured_ = true;  // of these
   std::vector<size_t> place_of_;  // of a seat in open_
 };
 

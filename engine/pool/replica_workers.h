@@ -41,7 +41,7 @@ class ReplicaWorkers : public Mortal,
   using Plan = ReplicaPlan<Factory>;
 
   explicit ReplicaWorkers(PoolHooks hooks)
-      : hooks_(std::move(hooks)), board_(std::make_shared<Board<J>>(hooks_.on_ended)) {}
+      : hooks_(std::move(hooks)), board_(std::make_shared<Board<J>>(hooks_.on_ended, hooks_.now)) {}
 
   // Builds replicas, all at the same time, and lets them take jobs once all are built. Throws what
   // the first failing factory threw, without waiting for the others; then none of them is there.

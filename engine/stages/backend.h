@@ -52,6 +52,17 @@ class DecodeBatch {
   virtual DecodeResult release(int slot) = 0;
 };
 
+// The latent pass of finished codes. Thread-safety: one thread.
+class LatentPass {
+ public:
+  virtual ~LatentPass() = default;
+  // As UnifiedVoice::latent; what it returns is the caller's.
+  virtual at::Tensor run(const at::Tensor& conditioning, const std::vector<int32_t>& text_ids,
+                         const std::vector<int64_t>& codes) = 0;
+  // As FlowSolver::warm_up, for segments of common lengths.
+  virtual void warm_up() {}
+};
+
 // One segment's way from noise to mel.
 struct FlowJob {
   FlowInput input;   // on the network's device, in the dtype of its weights
@@ -91,6 +102,7 @@ class DeviceNetworks {
  public:
   virtual ~DeviceNetworks() = default;
   virtual std::unique_ptr<DecodeBatch> decode_batch(int capacity) const = 0;
+  virtual std::unique_ptr<LatentPass> latent_pass() const { return nullptr; }  // null: the module
   virtual std::unique_ptr<FlowSolver> flow_solver() const = 0;
   virtual std::unique_ptr<WaveDecoder> wave_decoder() const = 0;
 };
@@ -103,7 +115,7 @@ struct NetworkModules {
   std::shared_ptr<const BigVgan> vocoder;
 };
 
-inline constexpr int kDeviceBackendAbi = 2;
+inline constexpr int kDeviceBackendAbi = 3;
 
 // The networks of a device library. Thread-safety: safe.
 class DeviceBackend {

@@ -9,14 +9,16 @@
 
 namespace indextts2 {
 
-Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded) {
+Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded, LatentPass* pass) {
   Codes out;
   out.codes = decoded.codes;
   out.capped = decoded.capped;
   out.latent = decoded.latent.take();
   if (out.latent.defined()) return out;
-  out.latent =
-      model.latent(decoded.conditioning.take(), decoded.text_ids, decoded.codes).to(at::kFloat);
+  const at::Tensor conditioning = decoded.conditioning.take();
+  const at::Tensor latent = pass ? pass->run(conditioning, decoded.text_ids, decoded.codes)
+                                 : model.latent(conditioning, decoded.text_ids, decoded.codes);
+  out.latent = latent.to(at::kFloat);
   return out;
 }
 

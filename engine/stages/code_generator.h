@@ -32,8 +32,9 @@ struct DecodedCodes {
 };
 
 // The latent pass, unless it is done, on the calling thread and its stream; `model` must be the one
-// that decoded. Thread-safety: const.
-Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded);
+// that decoded. `pass`: what runs it; null: `model`. Thread-safety: const.
+Codes with_latent(const UnifiedVoice& model, const DecodedCodes& decoded,
+                  LatentPass* pass = nullptr);
 
 // One segment to speak.
 struct CodeRequest {

@@ -68,6 +68,11 @@ at::Tensor MelGenerator::condition(const at::Tensor& codes, const at::Tensor& la
   return regulator_(semantic, mel_frames(codes.size(1)));
 }
 
+MelPrompt MelGenerator::on_device(const MelPrompt& prompt) const {
+  return {prompt.mel.to(device_, dtype_), prompt.condition.to(device_, dtype_),
+          prompt.style.to(device_, dtype_)};
+}
+
 FlowJob MelGenerator::flow_job(const at::Tensor& codes, const at::Tensor& latent,
                                const MelPrompt& prompt, const at::Tensor& noise,
                                const FlowOptions& options) const {
@@ -84,10 +89,11 @@ FlowJob MelGenerator::flow_job(const at::Tensor& codes, const at::Tensor& latent
     throw Error(ErrorCode::kInternal,
                 "mel: latent of a wrong shape for " + std::to_string(codes.size(1)) + " codes");
   }
+  const MelPrompt there = on_device(prompt);
   FlowJob job;
-  job.input.prompt = prompt.mel.to(device_, dtype_);
-  job.input.style = prompt.style.to(device_, dtype_);
-  job.input.cond = concat({prompt.condition.to(device_, dtype_), condition(codes, latent)}, 1);
+  job.input.prompt = there.mel;
+  job.input.style = there.style;
+  job.input.cond = concat({there.condition, condition(codes, latent)}, 1);
   job.noise = noise.to(device_, at::kFloat);
   job.options = options;
   return job;

@@ -42,6 +42,8 @@ class MelGenerator {
   // Error{kSynthesis} for no or wrong codes.
   FlowJob flow_job(const at::Tensor& codes, const at::Tensor& latent, const MelPrompt& prompt,
                    const at::Tensor& noise, const FlowOptions& options) const;
+  // `prompt` as flow_job() takes it to the device: given that, it copies nothing.
+  MelPrompt on_device(const MelPrompt& prompt) const;
   // The same solved on LibTorch: the log-mel [1, M, mel_frames(n)] float32 on the weights' device.
   // Throws Error{kSynthesis, kCancelled}.
   at::Tensor generate(const at::Tensor& codes, const at::Tensor& latent, const MelPrompt& prompt,

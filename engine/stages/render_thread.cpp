@@ -2,6 +2,7 @@
 #include "stages/render_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/clock.h"
@@ -12,7 +13,12 @@ namespace {
 
 bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
 
-bool has_voice(const DecodedSegment& segment) { return segment.job->request.voice->settled(); }
+constexpr std::chrono::milliseconds kVoiceTest{2};
+
+// Its voice is whole or has failed, or nobody wants it any more.
+bool is_ready(const DecodedSegment& segment) {
+  return segment.job->request.voice->settled() || segment.job->stop_requested();
+}
 
 int64_t frames(const DecodedSegment& segment) {
   return Renderer::frames(segment.job->request, segment.codes.codes.size());
@@ -91,8 +97,10 @@ void RenderThread::run() {
     no_device = as_error(std::current_exception());
   }
   for (;;) {
-    std::vector<DecodedSegment> group = take();
+    double waited = 0;  // for voices, with nothing else to do
+    std::vector<DecodedSegment> group = take(&waited);
     if (group.empty()) return;
+    if (renderer_ && waited > 0) renderer_->waited_for_voice(waited);
     if (no_device) {
       for (const DecodedSegment& segment : group) fail(*segment.job, no_device);
     } else {
@@ -101,25 +109,28 @@ void RenderThread::run() {
   }
 }
 
-// What is rendered next; waits for it. Empty: the end.
-std::vector<DecodedSegment> RenderThread::take() {
+// What is rendered next; waits for it. Empty: the end. A segment whose voice is still on its way is
+// not there yet: others go before it.
+std::vector<DecodedSegment> RenderThread::take(double* waited) {
   std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+  *waited = 0;
+  for (;;) {
+    wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
+    if (waiting_.empty()) return {};
+    if (std::any_of(waiting_.begin(), waiting_.end(), is_ready)) break;
+    const double start = now_seconds();
+    wake_.wait_for(lock, kVoiceTest);
+    *waited += now_seconds() - start;
+  }
   std::vector<DecodedSegment> group;
-  if (waiting_.empty()) return group;
   const bool together = options_.frames_together > 0;
-  // Nobody waits for the voice of another segment unless there is nothing else to do.
-  const bool any_voice = std::any_of(waiting_.begin(), waiting_.end(), has_voice);
-  const auto comes = [&](const DecodedSegment& segment) {
-    return !together || !any_voice || has_voice(segment);
-  };
   const bool first =
-      together && std::any_of(waiting_.begin(), waiting_.end(), [&](const DecodedSegment& segment) {
-        return is_first(segment) && comes(segment);
+      together && std::any_of(waiting_.begin(), waiting_.end(), [](const DecodedSegment& segment) {
+        return is_first(segment) && is_ready(segment);
       });
   int64_t room = options_.frames_together;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if (!comes(*next) || (first && !is_first(*next))) {
+    if (!is_ready(*next) || (first && !is_first(*next))) {
       ++next;
       continue;
     }
@@ -127,7 +138,7 @@ std::vector<DecodedSegment> RenderThread::take() {
     if (!group.empty() && room < 0) break;
     group.push_back(std::move(*next));
     next = waiting_.erase(next);
-    if (!together || !any_voice) break;
+    if (!together) break;
   }
   return group;
 }
@@ -140,9 +151,9 @@ void RenderThread::render(std::vector<DecodedSegment> group) {
 
 // False: the job has failed. What a voice failed with happened elsewhere, perhaps on another
 // device.
-bool RenderThread::await_voice(SynthesisJob& job) const {
+bool RenderThread::check_voice(SynthesisJob& job) {
   try {
-    renderer_->await_voice(job.request, job.stop());
+    job.request.voice->whole(job.stop());
     return true;
   } catch (...) {
     job.fail(as_error(std::current_exception()));
@@ -153,7 +164,7 @@ bool RenderThread::await_voice(SynthesisJob& job) const {
 std::vector<RenderThread::Prepared> RenderThread::prepare(std::vector<DecodedSegment> group) {
   std::vector<Prepared> prepared;
   for (DecodedSegment& segment : group) {
-    if (!await_voice(*segment.job)) continue;
+    if (!check_voice(*segment.job)) continue;
     try {
       segment.job->stop().check();
       FlowJob flow = renderer_->prepare(segment.job->request, segment.codes);

@@ -26,7 +26,7 @@ struct RenderOptions {
   // Frames, those of the prompts included, that segments rendered together may have in all; more
   // than one segment is taken only within them. 0: one segment at a time, in the order of their
   // coming. Else first segments of a text, for which somebody waits, go before others and without
-  // them, and segments whose voice is still on its way go last.
+  // them. Segments whose voice is still on its way let all others pass.
   int64_t frames_together = 0;
   int sample_rate_hz = 22050;
 };
@@ -58,9 +58,9 @@ class RenderThread {
   struct Prepared;
 
   void run();
-  std::vector<DecodedSegment> take();
+  std::vector<DecodedSegment> take(double* waited);
   void render(std::vector<DecodedSegment> group);
-  bool await_voice(SynthesisJob& job) const;
+  static bool check_voice(SynthesisJob& job);
   std::vector<Prepared> prepare(std::vector<DecodedSegment> group);
   void solve(std::vector<Prepared>* group);
   void finish(Prepared segment);

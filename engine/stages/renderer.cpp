@@ -38,6 +38,7 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
     : model_(std::move(model)),
       clock_(std::move(clock)),
       device_(std::move(device)),
+      latent_pass_(model_->networks->latent_pass()),
       solver_(model_->networks->flow_solver()),
       decoder_(model_->networks->wave_decoder()) {}
 
@@ -64,30 +65,40 @@ void Renderer::warm_up(int64_t frames_together, const std::function<void(const c
   mark("flow");
   decoder_->warm_up(kWarmFrames);
   mark("vocoder");
-  const at::Tensor conditioning = host_tensor(
-      std::vector<float>(static_cast<size_t>(kWarmVoiceRows * config.gpt.model_dim), 0.1f),
-      {1, kWarmVoiceRows, config.gpt.model_dim});
+  if (latent_pass_) {
+    latent_pass_->warm_up();
+  } else {
+    warm_up_latent();
+  }
+  mark("latent pass");
+}
+
+void Renderer::warm_up_latent() const {
+  const int64_t width = model_->config.gpt.model_dim;
+  const at::Tensor conditioning =
+      host_tensor(std::vector<float>(static_cast<size_t>(kWarmVoiceRows * width), 0.1f),
+                  {1, kWarmVoiceRows, width});
   for (const int64_t count : kWarmCodes) {
     const int64_t codes = std::min(count, model_->gpt->max_codes());
     model_->gpt->latent(conditioning.to(model_->gpt->final_norm().weight.options()), {2, 3, 4, 5},
                         std::vector<int64_t>(static_cast<size_t>(codes), 0));
   }
-  mark("latent pass");
 }
 
-void Renderer::await_voice(const SynthesisRequest& request, const StopToken& stop) const {
-  if (request.voice->settled() && !request.voice->failed()) return;
-  const StageTimer timer(*clock_, "await voice");
-  request.voice->whole(stop);
-}
-
-FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const {
+const MelPrompt& Renderer::prompt_of(const SynthesisRequest& request) {
+  if (known_.voice.lock() == request.voice) return known_.there;
   const VoiceFeatures& voice = request.voice->whole(StopToken());
-  const MelPrompt prompt{voice.ref_mel, voice.prompt_condition, voice.style};
+  known_.there = model_->mel.on_device({voice.ref_mel, voice.prompt_condition, voice.style});
+  known_.voice = request.voice;
+  return known_.there;
+}
+
+FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& decoded) {
+  const MelPrompt& prompt = prompt_of(request);
   Codes codes;
   {
     const StageTimer timer(*clock_, "latent");
-    codes = with_latent(*model_->gpt, decoded);
+    codes = with_latent(*model_->gpt, decoded, latent_pass_.get());
   }
   const StageTimer timer(*clock_, "flow");
   FlowOptions options;

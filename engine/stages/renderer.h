@@ -31,21 +31,30 @@ class Renderer {
   // Frames that the flow has to go through for a segment of so many codes, its prompt included.
   static int64_t frames(const SynthesisRequest& request, size_t num_codes);
 
-  // Waits for what rendering needs of the segment's voice. Throws what that failed with, which is
-  // no failure of this device, or Error{kCancelled}.
-  void await_voice(const SynthesisRequest& request, const StopToken& stop) const;
-  // The three steps of a segment; the first one needs the voice, the second may take several
+  // Books time that went by with nothing to do but to wait for the rest of a voice.
+  void waited_for_voice(double seconds) const { clock_->add("await voice", seconds); }
+  // The three steps of a segment; the first one needs the whole voice, the second may take several
   // together. Throw Error{kSynthesis, kCancelled}.
-  FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded) const;
+  FlowJob prepare(const SynthesisRequest& request, const DecodedCodes& decoded);
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop);
   Sound vocode(const at::Tensor& mel, bool capped, const StopToken& stop);
 
  private:
+  // What the last segment's voice left on the device: the next one's is most often the same.
+  struct KnownPrompt {
+    std::weak_ptr<const VoiceParts> voice;
+    MelPrompt there;
+  };
+  void warm_up_latent() const;
+  const MelPrompt& prompt_of(const SynthesisRequest& request);
+
   const std::shared_ptr<const SpeechModel> model_;
   const std::shared_ptr<StageClock> clock_;
   const std::string device_;
+  const std::unique_ptr<LatentPass> latent_pass_;  // null: gpt
   const std::unique_ptr<FlowSolver> solver_;
   const std::unique_ptr<WaveDecoder> decoder_;
+  KnownPrompt known_;
 };
 
 }  // namespace indextts2

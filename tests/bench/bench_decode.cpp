@@ -13,16 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "cuda/decode_batch.h"
-#include "device_timer.h"
+#include "decode_parts.h"
 #include "process_time.h"
-#include "support/random_gpt.h"
 #include "unit/cuda/cuda_torch.h"
 
 namespace indextts2 {
 namespace {
 
-constexpr int kPrefix = 160, kWarmUps = 2;
+constexpr int kWarmUps = 2;
 
 struct Arguments {
   at::ScalarType type = at::kBFloat16;
@@ -44,29 +42,16 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-DecodeJob job(const UnifiedVoice& model, const at::Tensor& rows, int number, int codes) {
-  DecodeJob out;
-  out.conditioning = rows;
-  out.text_ids = {2, 3, 4, 5};
-  out.random = {static_cast<uint64_t>(number), 0, RandomPurpose::kCodes};
-  out.options.max_codes = codes;
-  out.options.vocabulary = model.vocabulary();
-  out.options.start_token = model.config().start_mel_token;
-  out.options.stop_token = model.config().stop_mel_token;
-  return out;
-}
-
 struct Bench {
   const Arguments& arguments;
-  std::shared_ptr<const UnifiedVoice> model;
-  at::Tensor rows;  // of conditioning: with four ids, their start and stop and the start code 160
+  const EndlessGpt& gpt;
   CudaDecodeBatch batch;
   int number = 0;
 
   void admit(int segments, int codes, Figures* admission) {
     for (int i = 0; i < segments; ++i) {
       const double begin = now();
-      batch.admit(job(*model, rows, ++number, codes));
+      batch.admit(gpt.job(++number, codes));
       cuda_check(cudaStreamSynchronize(batch.stream()), "waiting for an admission");
       if (admission != nullptr) admission->values.push_back(1e3 * (now() - begin));
     }
@@ -95,29 +80,20 @@ struct Bench {
       step.values.push_back(1e3 * seconds / (arguments.codes - 1));
       cores.values.push_back(busy / seconds);
     }
-    std::printf("%d segments, prefix %d, %d codes each\n", segments, kPrefix, arguments.codes);
+    std::printf("%d segments, prefix %d, %d codes each\n", segments, kBenchPrefix, arguments.codes);
     step.print("step", "ms");
     admission.print("admission of one", "ms");
     cores.print("host", "cores");
   }
 
   // Each part alone, in the middle of the segments.
-  void profile(int segments) {
+  void profile(int segments, const DeviceLimits& limits) {
     admit(segments, arguments.codes, nullptr);
     for (int i = 0; i < arguments.codes / 2; ++i) batch.step();
-    const char* const names[] = {"work list", "networks", "attention, all layers", "scores",
-                                 "choice, beams moved"};
-    std::printf("%d segments: parts of a step at code %d\n", segments, arguments.codes / 2);
-    cuda_check(cudaStreamSynchronize(batch.stream()), "decoding");
-    for (int part = 0; part < DecodeStep::kParts; ++part) {
-      const DeviceTime time = time_graph(
-          [&](cudaStream_t on) {
-            batch.parts().run_part(static_cast<DecodeStep::Part>(part), batch.running_bucket(), on);
-          },
-          arguments.repeat);
-      std::printf("  %-34s %8.4f [%.4f-%.4f] ms\n", names[part], time.median, time.least,
-                  time.most);
-    }
+    const int code = arguments.codes / 2;
+    print_ops(
+        std::to_string(segments) + " segments: parts of a step at code " + std::to_string(code),
+        decode_parts(batch, *gpt.model, kBenchPrefix + code, arguments.repeat), limits);
     for (int slot = 0; slot < segments; ++slot) batch.release(slot);
   }
 };
@@ -155,25 +131,18 @@ bool parse(int argc, char** argv, Arguments* arguments) {
 
 int bench(const Arguments& arguments) {
   if (!have_cuda_torch()) return 0;
-  WeightsOptions options;
-  options.device = at::Device(at::kCUDA, 0);
-  options.dtype = arguments.type;
-  const RandomGptSizes sizes;
-  const auto model = random_gpt(sizes, options, at::kBFloat16, 3);
-  model->mel_head().bias.select(0, model->config().stop_mel_token).fill_(-1e4f);
-  uint64_t state = 7;
-  const at::Tensor rows = random_weights({1, kPrefix - 7, sizes.width}, 0, 1, at::kBFloat16, &state)
-                              .to(options.device, options.dtype);
+  const EndlessGpt gpt(arguments.type);
   std::vector<int> counts = {1, 2, 4, 8, 16, 32};
   if (arguments.segments > 0) counts = {arguments.segments};
   const double begin = now();
   CudaDecodeOptions batch;
   batch.step = arguments.step;
-  Bench all{arguments, model, rows, CudaDecodeBatch(model, std::max(32, counts.back()), batch)};
+  Bench all{arguments, gpt, CudaDecodeBatch(gpt.model, std::max(32, counts.back()), batch)};
   std::printf("batch made in %.3f s\n", now() - begin);
+  const DeviceLimits limits{arguments.profile ? copy_bandwidth() : 0, 0};
   for (const int segments : counts) {
     if (arguments.profile) {
-      all.profile(segments);
+      all.profile(segments, limits);
     } else {
       all.run(segments);
     }

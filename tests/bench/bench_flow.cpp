@@ -1,9 +1,5 @@
 // The flow on one GPU at official sizes with random weights: whole solves, and each kernel class
 // against what the device can do. usage: bench_flow [REPEATS]
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/randn.h>
-#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
@@ -19,8 +15,7 @@
 
 #include "cuda/cuda_check.h"
 #include "cuda/flow_solver.h"
-#include "cuda/kernels/flow_attention.h"
-#include "cuda/kernels/flow_rows.h"
+#include "flow_ops.h"
 #include "ops/runtime.h"
 #include "support/random_flow.h"
 
@@ -52,27 +47,6 @@ Median timed(const std::function<void(int)>& call) {
     if (i >= 0) times.push_back(took.count());
   }
   return median_of(std::move(times));
-}
-
-// Milliseconds of one of 20 launches on the default stream.
-double launch_ms(const std::function<void()>& launch) {
-  constexpr int kLaunches = 20;
-  cudaEvent_t start = nullptr, stop = nullptr;
-  cuda_check(cudaEventCreate(&start), "bench");
-  cuda_check(cudaEventCreate(&stop), "bench");
-  std::vector<double> times;
-  for (int i = -kWarmUps; i < repeats; ++i) {
-    cuda_check(cudaEventRecord(start, nullptr), "bench");
-    for (int k = 0; k < kLaunches; ++k) launch();
-    cuda_check(cudaEventRecord(stop, nullptr), "bench");
-    cuda_check(cudaEventSynchronize(stop), "bench");
-    float ms = 0;
-    cuda_check(cudaEventElapsedTime(&ms, start, stop), "bench");
-    if (i >= 0) times.push_back(static_cast<double>(ms) / kLaunches);
-  }
-  cudaEventDestroy(start);
-  cudaEventDestroy(stop);
-  return median_of(std::move(times)).middle;
 }
 
 FlowJob job_of(const FlowSizes& sizes, at::ScalarType type, int64_t prompt, int64_t generated) {
@@ -155,165 +129,6 @@ void bench_libtorch(const FlowMatching& flow, const FlowSizes& sizes, at::Scalar
   }
 }
 
-// Kernels of one step of a guided segment, each by itself.
-class KernelBench {
- public:
-  KernelBench(const FlowNetwork& network, FlowType type, const FlowSegment& segment)
-      : network_(network),
-        type_(type),
-        segment_(segment),
-        layout_({segment},
-                attention_tile_rows(type, static_cast<int>(network.heads),
-                                    static_cast<int>(network.head_size), 2 * segment.frames)),
-        space_(network, layout_.rows, layout_.head_rows, 64),
-        products_(kDevice),
-        table_(at::randn({1, 4 * network.width}).to(kDevice, scalar_type_of(type))) {
-    for (const at::Tensor& t : {space_.plain, space_.normed, space_.wide, space_.gated, space_.head,
-                                space_.taps, space_.head_wide, space_.head_gated}) {
-      t.normal_();
-    }
-    space_.upload(layout_, nullptr);
-    measure_device();
-  }
-
-  void run() {
-    const auto w = static_cast<int>(network_.width), hidden = static_cast<int>(network_.hidden);
-    const auto c = static_cast<int>(network_.channels);
-    const int rows = layout_.rows, head_rows = layout_.head_rows;
-    const double size = type_ == FlowType::kFloat32 ? 4 : 2;
-    const FlowNetwork::Layer &layer = network_.layers.front(), &late = network_.layers.back();
-    const FlowNetwork::HeadLayer& head = network_.head.front();
-    product("qkv", 13, layer.qkv, space_.normed, space_.wide, rows);
-    product("attention out", 13, layer.attention_out, space_.normed, space_.middle, rows, true);
-    product("gate and up", 13, layer.gate_up, space_.normed, space_.wide, rows);
-    product("down", 13, layer.down, space_.gated, space_.middle, rows, true);
-    product("skip", 6, late.skip, space_.skips[0], space_.plain, rows);
-    product("WaveNet convolution", 8, head.convolve, space_.taps, space_.head_wide, head_rows);
-    product("WaveNet output", 8, head.output, space_.head_gated, space_.head, head_rows, true);
-    attention();
-    const StepTable table{table_.data_ptr(), 4 * w, space_.step};
-    bytes("norm", 27, 2.0 * rows * w * size, [&] {
-      return rms_norm(type_, {space_.plain.data_ptr(), w}, {space_.normed.data_ptr(), w}, table,
-                      rows, w, 1e-5f, nullptr);
-    });
-    bytes("rotary embedding", 13, 4.0 * rows * w * size, [&] {
-      return rotate_rows(type_, space_.wide.data_ptr(),
-                         static_cast<const float2*>(space_.rotary.data_ptr()), space_.positions,
-                         rows, static_cast<int>(network_.heads),
-                         static_cast<int>(network_.head_size), nullptr);
-    });
-    bytes("SwiGLU", 13, 3.0 * rows * hidden * size, [&] {
-      return swiglu(type_, space_.wide.data_ptr(), space_.gated.data_ptr(), rows, hidden, nullptr);
-    });
-    bytes("unfolding", 8, 6.0 * head_rows * c * size, [&] {
-      return unfold_streams(type_, {space_.head.data_ptr(), 2 * c}, space_.taps.data_ptr(),
-                            space_.places, head_rows, c, 5, 1, nullptr);
-    });
-    bytes("tanh gate", 8, 3.0 * head_rows * c * size, [&] {
-      return tanh_gate(type_, space_.head_wide.data_ptr(), space_.head_gated.data_ptr(), table,
-                       head_rows, c, nullptr);
-    });
-    std::printf("sum of these in a step: %.3f ms, in 25 steps %.1f ms\n", sum_, 25 * sum_);
-  }
-
- private:
-  void measure_device() {
-    const int64_t n = 8192;
-    const at::Tensor a = at::randn({n, n}).to(kDevice, scalar_type_of(type_)), b = a.clone(),
-                     y = a.clone();
-    MatrixProduct p;
-    p.type = type_;
-    p.in = p.out = p.x_stride = p.y_stride = n;
-    p.x = a.data_ptr();
-    p.weight = b.data_ptr();
-    p.y = y.data_ptr();
-    products_.prepare(p, n, nullptr);
-    peak_ = 2.0 * n * n * n / launch_ms([&] { products_.run(p, n, nullptr); }) * 1e3;
-    const size_t bytes = size_t{1} << 30;
-    const at::Tensor from = at::empty({static_cast<int64_t>(bytes)}, a.options().dtype(at::kByte));
-    const at::Tensor to = at::empty_like(from);
-    bandwidth_ = 2.0 * static_cast<double>(bytes) / launch_ms([&] {
-                   cuda_check(cudaMemcpyAsync(to.data_ptr(), from.data_ptr(), bytes,
-                                              cudaMemcpyDeviceToDevice, nullptr),
-                              "bench");
-                 }) *
-                 1e3;
-    std::printf("matrix peak (8192^3) %.0f TFLOP/s, copies %.2f TB/s\n", peak_ * 1e-12,
-                bandwidth_ * 1e-12);
-  }
-
-  void print(const char* name, int count, double ms, double share, const char* of) {
-    sum_ += ms * count;
-    std::printf("%-22s x%2d %9.1f us  %5.1f %% of %s\n", name, count, ms * 1e3, 100 * share, of);
-  }
-
-  void product(const char* name, int count, const FlowMatrix& matrix, const at::Tensor& x,
-               const at::Tensor& y, int rows, bool adds = false) {
-    MatrixProduct p;
-    p.type = type_;
-    p.in = p.x_stride = matrix.in();
-    p.out = p.y_stride = matrix.out();
-    p.x = x.data_ptr();
-    p.weight = matrix.weight.data_ptr();
-    p.y = y.data_ptr();
-    if (matrix.bias.defined()) p.bias = matrix.bias.data_ptr();
-    if (adds) {
-      p.add = y.data_ptr();
-      p.add_stride = p.y_stride;
-    }
-    products_.prepare(p, rows, nullptr);
-    const double ms = launch_ms([&] { products_.run(p, rows, nullptr); });
-    const double flops = 2.0 * rows * static_cast<double>(p.in * p.out);
-    print(name, count, ms, flops / (ms * 1e-3) / peak_, "matrix peak");
-  }
-
-  void attention() {
-    AttentionCall call;
-    call.type = type_;
-    call.qkv = space_.wide.data_ptr();
-    call.out = space_.normed.data_ptr();
-    call.tiles = space_.tiles;
-    call.tile_count = space_.tile_counts;
-    call.max_tiles = layout_.max_tiles;
-    call.heads = static_cast<int>(network_.heads);
-    call.head_size = static_cast<int>(network_.head_size);
-    space_.wide.normal_();
-    const double ms = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
-    const double frames = segment_.frames, wanted = segment_.frames - segment_.first;
-    const double flops = 2 * 4.0 * frames * frames * static_cast<double>(network_.width);
-    print("attention", 12, ms, flops / (ms * 1e-3) / peak_, "matrix peak");
-    if (attention_takes_largest(type_, call.head_size)) {
-      const FlowLayout other({segment_}, kLargestAttentionRows);
-      space_.upload(other, nullptr);
-      call.tile_rows = kLargestAttentionRows;
-      const double tall = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
-      print("attention, tiles of 192", 0, tall, flops / (tall * 1e-3) / peak_, "matrix peak");
-      space_.upload(layout_, nullptr);
-      call.tile_rows = kLargeAttentionRows;
-    }
-    call.tiles = space_.tiles + space_.room_for_tiles;
-    call.tile_count = space_.tile_counts + 1;
-    call.max_tiles = layout_.max_head_tiles;
-    const double last = launch_ms([&] { cuda_check(attend_streams(call, nullptr), "bench"); });
-    print("attention, last layer", 1, last, flops * wanted / frames / (last * 1e-3) / peak_,
-          "matrix peak");
-  }
-
-  void bytes(const char* name, int count, double moved, const std::function<cudaError_t()>& call) {
-    const double ms = launch_ms([&] { cuda_check(call(), "bench"); });
-    print(name, count, ms, moved / (ms * 1e-3) / bandwidth_, "copies");
-  }
-
-  const FlowNetwork& network_;
-  const FlowType type_;
-  const FlowSegment segment_;
-  const FlowLayout layout_;
-  FlowWorkspace space_;
-  MatrixProducts products_;
-  at::Tensor table_;
-  double peak_ = 0, bandwidth_ = 0, sum_ = 0;
-};
-
 double relative_rms(const at::Tensor& got, const at::Tensor& want) {
   return std::sqrt(got.sub(want).square().sum().item<double>() /
                    want.square().sum().item<double>());
@@ -354,15 +169,17 @@ void run() {
       relative_rms(mel_of(half_solver, at::kBFloat16), want),
       relative_rms(mel_of(sixteen_solver, at::kHalf), want),
       relative_rms(want, full->solve(there.input, there.noise, FlowOptions(), StopToken())));
-  const auto bench_kernels = [&](const char* name, const FlowNetwork& network, int32_t prompt) {
-    constexpr int32_t kGenerated = 861, kSeenBefore = 16;  // of the prompt by the WaveNet
-    std::printf("kernels of one step, P %d G %d, %s:\n", prompt, kGenerated, name);
-    KernelBench(network, network.type,
-                {prompt + kGenerated, prompt - kSeenBefore, kGenerated, 0.7f})
-        .run();
+  constexpr int32_t kGenerated = 861;
+  const auto bench_kernels = [&](const char* name, const FlowNetwork& network, int32_t prompt,
+                                 const DeviceLimits& limits) {
+    print_ops("kernels of one step, P " + std::to_string(prompt) + " G 861, " + name,
+              flow_ops(network, flow_segment(prompt, kGenerated)), limits);
   };
-  for (const int32_t prompt : {430, 1292}) bench_kernels("bf16", *half_network, prompt);
-  bench_kernels("fp32", *full_network, 1292);
+  const DeviceLimits half_limits = measure_limits(FlowType::kBFloat16);
+  for (const int32_t prompt : {430, 1292}) {
+    bench_kernels("bf16", *half_network, prompt, half_limits);
+  }
+  bench_kernels("fp32", *full_network, 1292, measure_limits(FlowType::kFloat32));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <exception>
 
 #include "cuda/gpt_step.h"
-#include "device_timer.h"
+#include "step_ops.h"
 #include "support/random_gpt.h"
 #include "unit/cuda/cuda_torch.h"
 #include "unit/cuda/device_buffer.h"
@@ -22,15 +22,6 @@ const char kUsage[] =
 
 constexpr int kBeams = 3;
 constexpr int kSegments[] = {1, 2, 4, 8, 16, 32};
-constexpr int kMostRows = 96;
-constexpr RowTile kTiles[] = {RowTile::kUsual, RowTile::kNarrow, RowTile::kTall,
-                              RowTile::kNarrowTall};
-
-const char* name_of(RowTile tile) {
-  constexpr const char* kNames[] = {"usual tile", "narrow tile", "tall tile", "narrow tall tile"};
-  return kNames[static_cast<int>(tile)];
-}
-
 struct Arguments {
   at::ScalarType type = at::kBFloat16;
   int64_t layers = 24;
@@ -63,11 +54,11 @@ bool parse(int argc, char** argv, Arguments* arguments) {
 class Bench {
  public:
   explicit Bench(const Arguments& arguments)
-      : slots_(counted(kMostRows / kBeams)),
-        beams_(std::vector<int32_t>(kMostRows / kBeams, kBeams)),
-        steps_(std::vector<int32_t>(kMostRows / kBeams, 100)),
-        done_(std::vector<int32_t>(kMostRows / kBeams, 0)),
-        tokens_(counted(kMostRows)) {
+      : slots_(counted(kMostStepRows / kBeams)),
+        beams_(std::vector<int32_t>(kMostStepRows / kBeams, kBeams)),
+        steps_(std::vector<int32_t>(kMostStepRows / kBeams, 100)),
+        done_(std::vector<int32_t>(kMostStepRows / kBeams, 0)),
+        tokens_(counted(kMostStepRows)) {
     RandomGptSizes sizes;
     sizes.layers = arguments.layers;
     WeightsOptions options;
@@ -83,7 +74,7 @@ class Bench {
   }
 
   DeviceTime step(int segments, GptStepTuning tuning) {
-    GptStep step(model_, kMostRows, tuning);
+    GptStep step(model_, kMostStepRows, tuning);
     DecodeTables tables{};
     tables.segments = slots_.data();
     tables.beams = beams_.data();
@@ -121,55 +112,12 @@ class Bench {
                 100 * bytes / (time.median * 1e6) / bandwidth_);
   }
 
-  // One kind of linear layer: those of all layers one after the other.
-  void print_kernels() {
-    const auto& layers = model_->gpt().layers();
-    const struct {
-      const char* name;
-      const Linear Gpt2::Layer::*linear;
-      RowOutput output;
-      bool norm;
-    } kKinds[] = {{"qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, false},
-                  {"norm + qkv", &Gpt2::Layer::c_attn, RowOutput::kPlain, true},
-                  {"proj", &Gpt2::Layer::attn_c_proj, RowOutput::kParts, false},
-                  {"proj added", &Gpt2::Layer::attn_c_proj, RowOutput::kAdded, false},
-                  {"fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, false},
-                  {"norm + fc1 + gelu", &Gpt2::Layer::c_fc, RowOutput::kGelu, true},
-                  {"fc2", &Gpt2::Layer::mlp_c_proj, RowOutput::kParts, false},
-                  {"fc2 added", &Gpt2::Layer::mlp_c_proj, RowOutput::kAdded, false}};
-    const size_t room = size_t(kMaxRowSplits) * kMostRows * 5120;
-    DeviceBuffer<float> x(room), y(room), h(room);
-    for (DeviceBuffer<float>* buffer : {&x, &y, &h}) {
-      check(cudaMemset(buffer->data(), 0, room * sizeof(float)));
+  void print_kernels() const {
+    for (const int segments : kSegments) {
+      std::vector<OpTime> ops = step_ops(*model_, segments * kBeams, /*all_tiles=*/true);
+      for (OpTime& op : ops) op.operations = 0;  // the matrix units bound nothing here
+      print_ops(std::to_string(segments * kBeams) + " rows", ops, DeviceLimits{bandwidth_, 0});
     }
-    for (const auto& kind : kKinds) {
-      const Linear& first = layers[0].*kind.linear;
-      for (const int segments : kSegments) {
-        for (const RowTile tile : kTiles) {
-          const int rows = segments * kBeams;
-          // Other tiles are there for 9 to 24 rows, and for 6 with a norm.
-          const bool other = rows > 8 ? rows <= 24 : kind.norm && rows > 4;
-          if (tile != RowTile::kUsual && !other) continue;
-          if (!runs(first, kind.output, kind.norm, rows, x, y)) continue;
-          const DeviceTime time = time_graph([&](cudaStream_t stream) {
-            for (const Gpt2::Layer& layer : layers) {
-              RowLinear linear = row_linear_of(layer.*kind.linear, kind.output, rows, x, y);
-              linear.tile = tile;
-              if (kind.norm) {
-                linear.x = nullptr;
-                linear.norm = norm_of(layer, linear.in, x, h);
-                linear.norm.part_count = 0;
-              }
-              check(row_linear(linear, stream));
-            }
-          });
-          const std::string name =
-              tile == RowTile::kUsual ? kind.name : std::string(kind.name) + ", " + name_of(tile);
-          print_kernel(name.c_str(), segments, time, double(first.weight.nbytes()));
-        }
-      }
-    }
-    print_norms(x, y, h);
   }
 
  private:
@@ -177,70 +125,6 @@ class Bench {
     std::vector<int32_t> values(count);
     for (int i = 0; i < count; ++i) values[i] = i;
     return values;
-  }
-
-  ElementType type() const {
-    const at::ScalarType type = model_->mel_embedding().weight.scalar_type();
-    return type == at::kFloat  ? ElementType::kFloat32
-           : type == at::kHalf ? ElementType::kFloat16
-                               : ElementType::kBFloat16;
-  }
-
-  RowLinear row_linear_of(const Linear& from, RowOutput output, int rows, DeviceBuffer<float>& x,
-                          DeviceBuffer<float>& y) const {
-    RowLinear linear;
-    linear.type = type();
-    linear.rows = rows;
-    linear.in = static_cast<int>(from.weight.size(1));
-    linear.out = static_cast<int>(from.weight.size(0));
-    linear.weight = from.weight.const_data_ptr();
-    linear.bias = from.bias.const_data_ptr();
-    linear.x = x.data();
-    linear.output = output;
-    linear.y = y.data();
-    return linear;
-  }
-
-  bool runs(const Linear& from, RowOutput output, bool norm, int rows, DeviceBuffer<float>& x,
-            DeviceBuffer<float>& y) const {
-    RowLinear linear = row_linear_of(from, output, rows, x, y);
-    if (norm) linear.x = nullptr;
-    return (!norm && output != RowOutput::kAdded) || row_linear_streams(linear);
-  }
-
-  RowNorm norm_of(const Gpt2::Layer& layer, int width, DeviceBuffer<float>& x,
-                  DeviceBuffer<float>& h) const {
-    RowNorm norm;
-    norm.h = x.data();
-    norm.parts = x.data();
-    norm.part_count = row_linear_splits(width, 4 * width, type());
-    norm.parts_bias = layer.mlp_c_proj.bias.const_data_ptr();
-    norm.h_out = h.data();
-    norm.weight = layer.ln_1.weight.const_data_ptr();
-    norm.bias = layer.ln_1.bias.const_data_ptr();
-    return norm;
-  }
-
-  void print_norms(DeviceBuffer<float>& x, DeviceBuffer<float>& y, DeviceBuffer<float>& h) {
-    const auto& layers = model_->gpt().layers();
-    const int width = static_cast<int>(model_->gpt().width());
-    for (const int segments : kSegments) {
-      const DeviceTime time = time_graph([&](cudaStream_t stream) {
-        for (const Gpt2::Layer& layer : layers) {
-          check(row_norm(norm_of(layer, width, x, h), segments * kBeams, width, type(), type(),
-                         y.data(), stream));
-        }
-      });
-      print_kernel("norm", segments, time, 0);
-    }
-  }
-
-  void print_kernel(const char* name, int segments, const DeviceTime& time, double bytes) const {
-    const double count = double(model_->gpt().layers().size());
-    std::printf("  %-38s %2d rows  %6.2f us [%.2f-%.2f]  %5.1f MB  %5.1f %% of the copy\n", name,
-                segments * kBeams, 1e3 * time.median / count, 1e3 * time.least / count,
-                1e3 * time.most / count, bytes / 1e6,
-                100 * bytes / (time.median / count * 1e6) / bandwidth_);
   }
 
   std::shared_ptr<const UnifiedVoice> model_;
@@ -258,7 +142,7 @@ void run(const Arguments& arguments) {
     bench.print_steps("without prefetch", {kFusedNormRows, false, 0, true});
   }
   if (arguments.variants) {
-    for (const RowTile tile : kTiles) {
+    for (const RowTile tile : kRowTiles) {
       GptStepTuning tuning;
       tuning.tile = tile;
       bench.print_steps(name_of(tile), tuning, 2, 8);

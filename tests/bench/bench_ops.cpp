@@ -23,7 +23,7 @@ constexpr char kUsage[] =
     "usage: bench_ops [--type bf16|fp16|fp32] [--part all|decode|flow|vocoder]\n"
     "  the vocoder runs in fp16 where the type is bf16, as in the engine\n";
 
-constexpr int kBeams = 3, kCodes = 300, kRounds = 7;
+constexpr int kBeams = 3, kCodes = 500, kRounds = 7;
 constexpr int64_t kFrames = 861;  // 10 s
 
 struct Arguments {

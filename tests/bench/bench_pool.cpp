@@ -1,141 +1,224 @@
-// What the pool itself costs: replicas that do nothing, on threads of their own.
+// What the pool itself costs: replicas on threads of their own that sleep by a virtual clock for as
+// long as a segment would take, so that one thread runs at a time and nothing but the pool and the
+// clock is measured.
 //
-//   bench_pool [SEGMENTS]      default 20000 for each number of replicas, fewer where they sleep
+//   bench_pool [SEGMENTS [ROUNDS]]      default 20000 for each number of replicas, 5 rounds
 //
-// For each number of replicas and schedule, lines of JSON: process CPU time per segment, wake-ups
-// included, and the time from a freed slot to the next job while jobs wait (percentiles). With
-// work_ms 0 a segment takes no time, and the replicas fight for the processors; with work_ms 10 a
-// replica sleeps that long for each, as one does that waits for its GPU.
+// Lengths are lognormal with sigma 0.5, the window is a session's, 4 x replicas + 2, and the sound
+// leaves in order. For each number of replicas and schedule a line of
+// JSON with medians over the rounds, which take turns:
+//   cpu_us           processor time of the process per segment, all wake-ups included
+//   clock_us         of that, what the same threads cost with the clock alone
+//   slot_to_job_us   p50, p99: from the end of a job, its delivery included, to the next in hand
+//   wake_us          p50, p99: from a submission to the job in the hand of a replica that slept
+//   wakes            replicas woken by a submission, per segment
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/clock.h"
 #include "pool/replica_pool.h"
+#include "pool_simulation.h"
 #include "process_time.h"
+#include "virtual_clock.h"
 
 namespace indextts2 {
 namespace {
 
-using NoJob = Job<int, int>;
+VirtualClock* g_clock = nullptr;  // of the run
+double virtual_now() { return g_clock->now(); }
 
-// Gaps of all replicas. Thread-safety: safe.
-class Gaps {
- public:
-  void add(const std::vector<double>& seconds) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    all_.insert(all_.end(), seconds.begin(), seconds.end());
-  }
-  double percentile(double share) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (all_.empty()) return 0;
-    std::sort(all_.begin(), all_.end());
-    return all_[static_cast<size_t>(share * static_cast<double>(all_.size() - 1))];
-  }
+struct Work {
+  size_t index = 0;
+  double seconds = 0;       // virtual
+  double submitted_at = 0;  // real
+};
+using WorkJob = Job<Work, int>;
 
- private:
-  std::mutex mutex_;  // guards all_
-  std::vector<double> all_;
+// One thread at a time writes them, the driver reads them when all sleep.
+struct Times {
+  std::vector<double> slot_to_job, wake;  // real seconds
 };
 
-// Ends each job at once.
-class IdleReplica {
+class SleepingReplica {
  public:
-  IdleReplica(Gaps* gaps, int work_ms) : gaps_(gaps), work_ms_(work_ms) {}
-  ~IdleReplica() { gaps_->add(seconds_); }
-  void serve(JobQueue<NoJob>& queue) {
+  explicit SleepingReplica(Times* times) : times_(times) {}
+  void serve(JobQueue<WorkJob>& queue) {
     while (auto job = queue.pop()) {
+      times_->wake.push_back(now_seconds() - job->request.submitted_at);
       do {
-        if (work_ms_ > 0) std::this_thread::sleep_for(std::chrono::milliseconds(work_ms_));
-        job->deliver(0, 1);
-        job = nullptr;
+        if (!g_clock->sleep(job->request.seconds)) return job->deliver(0, 0), void();
         const double freed = now_seconds();
+        job->deliver(0, /*units=*/1);
         job = queue.try_pop();
-        if (job) seconds_.push_back(now_seconds() - freed);
+        if (job) times_->slot_to_job.push_back(now_seconds() - freed);
       } while (job);
+      g_clock->tell();  // it will wait for the pool, not for the clock
     }
   }
 
  private:
-  Gaps* gaps_;
-  const int work_ms_;
-  std::vector<double> seconds_;
+  Times* const times_;
 };
 
-// Keeps as many segments in flight as a session would: 4 * replicas + 2.
-class Submitter {
+double percentile(std::vector<double> all, double share) {
+  if (all.empty()) return 0;
+  std::sort(all.begin(), all.end());
+  return all[static_cast<size_t>(share * static_cast<double>(all.size() - 1))];
+}
+
+// One session that speaks `total` segments.
+class Driver {
  public:
-  Submitter(int window, int total) : window_(window), total_(total) {}
-  void run(ReplicaPool<IdleReplica, NoJob>& pool, Dispatch dispatch) {
-    for (int i = 0; i < total_; ++i) {
-      {
-        std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait(lock, [&] { return in_flight_ < window_; });
-        ++in_flight_;
-      }
-      Order order(100 + i % 50);
-      order.dispatch = dispatch;
-      order.queue = static_cast<uint64_t>(i % 7);
-      pool.submit(std::make_shared<NoJob>(i, StopToken(), order, [this](int, std::exception_ptr) {
-        std::lock_guard<std::mutex> lock(mutex_);
-        --in_flight_;
-        changed_.notify_one();
-      }));
+  Driver(size_t replicas, size_t total, Dispatch dispatch)
+      : replicas_(replicas), dispatch_(dispatch), done_(total), outstanding_(replicas) {
+    seconds_ = lognormal_lengths(total, 1, 0.5, 7);
+  }
+
+  void run(ReplicaPool<SleepingReplica, WorkJob>& pool) {
+    while (delivered_ < done_.size()) {
+      submit(pool);
+      g_clock->wake_next();
+      ++ended_;
+      settle();
+      while (delivered_ < done_.size() && done_[delivered_]) ++delivered_;
     }
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return in_flight_ == 0; });
   }
 
  private:
-  const int window_, total_;
-  std::mutex mutex_;  // guards in_flight_
-  std::condition_variable changed_;
-  int in_flight_ = 0;
+  void submit(ReplicaPool<SleepingReplica, WorkJob>& pool) {
+    while (next_ < done_.size() && next_ - delivered_ < 4 * replicas_ + 2) {
+      Order order(100 * seconds_[next_]);
+      order.dispatch = dispatch_;
+      order.queue = 1;
+      if (outstanding_[next_ % replicas_]++ == 0) ++busy_;
+      const Work work{next_, seconds_[next_], now_seconds()};
+      pool.submit(std::make_shared<WorkJob>(work, StopToken(), order,
+                                            [this, i = next_](int, std::exception_ptr) {
+                                              done_[i] = true;
+                                              if (--outstanding_[i % replicas_] == 0) --busy_;
+                                              ++reported_;
+                                            }));
+      ++next_;
+      settle();  // one at a time
+    }
+  }
+  // Until every replica that has work sleeps over it.
+  void settle() {
+    g_clock->wait([&](size_t sleepers) {
+      if (reported_ < ended_) return false;
+      const size_t waiting = std::min(next_ - reported_, replicas_);
+      return sleepers == (dispatch_ == Dispatch::kLeastWork ? waiting : busy_.load());
+    });
+  }
+
+  const size_t replicas_;
+  const Dispatch dispatch_;
+  std::vector<double> seconds_;
+  std::vector<char> done_;
+  std::vector<int> outstanding_;  // round-robin: of each replica
+  std::atomic<size_t> busy_{0};   // replicas that have some
+  size_t next_ = 0, delivered_ = 0, ended_ = 0;
+  std::atomic<size_t> reported_{0};
 };
 
-void bench(int replicas, Dispatch dispatch, int segments, int work_ms) {
-  if (work_ms > 0) segments = std::min(segments, replicas * 100);
-  Gaps gaps;
-  double cpu = 0;
-  {
-    std::vector<ReplicaPool<IdleReplica, NoJob>::Plan> plans;
-    for (int i = 0; i < replicas; ++i) {
-      plans.push_back([&gaps, work_ms](const StopToken&) {
-        return std::make_unique<IdleReplica>(&gaps, work_ms);
-      });
-    }
-    const auto pool = ReplicaPool<IdleReplica, NoJob>::open(std::move(plans));
-    Submitter(4 * replicas + 2, segments / 10).run(*pool, dispatch);
-    const double before = process_seconds();
-    Submitter(4 * replicas + 2, segments).run(*pool, dispatch);
-    cpu = process_seconds() - before;
+struct Figures {
+  std::vector<double> cpu, clock, slot_50, slot_99, wake_50, wake_99, wakes;
+};
+
+void run_pool(size_t replicas, size_t segments, Dispatch dispatch, Figures* figures) {
+  VirtualClock clock;
+  g_clock = &clock;
+  Times times;
+  times.slot_to_job.reserve(2 * segments);
+  times.wake.reserve(2 * segments);
+  std::vector<ReplicaPool<SleepingReplica, WorkJob>::Plan> plans;
+  for (size_t i = 0; i < replicas; ++i) {
+    plans.push_back(
+        [&times](const StopToken&) { return std::make_unique<SleepingReplica>(&times); });
   }
-  // The replicas end on their own threads; their gaps come with them.
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  PoolOpenOptions options;
+  options.hooks.now = virtual_now;
+  auto pool = ReplicaPool<SleepingReplica, WorkJob>::open(std::move(plans), options);
+  Driver(replicas, std::max(segments / 10, 8 * replicas), dispatch).run(*pool);  // warms up
+  times.slot_to_job.clear();
+  times.wake.clear();
+  const double before = process_seconds();
+  Driver(replicas, segments, dispatch).run(*pool);
+  const auto count = static_cast<double>(segments);
+  figures->cpu.push_back((process_seconds() - before) / count * 1e6);
+  figures->slot_50.push_back(percentile(times.slot_to_job, 0.5) * 1e6);
+  figures->slot_99.push_back(percentile(times.slot_to_job, 0.99) * 1e6);
+  figures->wake_50.push_back(percentile(times.wake, 0.5) * 1e6);
+  figures->wake_99.push_back(percentile(times.wake, 0.99) * 1e6);
+  figures->wakes.push_back(static_cast<double>(times.wake.size()) / count);
+  pool = nullptr;
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // its threads end by themselves
+}
+
+// The same threads and sleeps without a pool.
+void run_clock(size_t replicas, size_t segments, Figures* figures) {
+  VirtualClock clock;
+  const std::vector<double> seconds = lognormal_lengths(segments, 1, 0.5, 7);
+  std::atomic<size_t> next{0};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < replicas; ++i) {
+    threads.emplace_back([&] {
+      while (clock.sleep(seconds[next++ % segments])) {
+      }
+    });
+  }
+  const auto all_sleep = [&](size_t sleepers) { return sleepers == replicas; };
+  double before = 0;
+  for (size_t i = 0; i < segments + segments / 10; ++i) {
+    if (i == segments / 10) before = process_seconds();
+    clock.wait(all_sleep);
+    clock.wake_next();
+  }
+  clock.wait(all_sleep);
+  figures->clock.push_back((process_seconds() - before) / static_cast<double>(segments) * 1e6);
+  clock.end();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void print(size_t replicas, const char* schedule, const Figures& figures) {
+  const auto median = [](const std::vector<double>& all) { return percentile(all, 0.5); };
   std::printf(
-      "{\"replicas\": %d, \"work_ms\": %d, \"schedule\": \"%s\", \"cpu_us_per_segment\": %.2f, "
-      "\"slot_to_job_us_p50\": %.2f, \"slot_to_job_us_p99\": %.2f}\n",
-      replicas, work_ms, dispatch == Dispatch::kLeastWork ? "least-work" : "round-robin",
-      1e6 * cpu / segments, 1e6 * gaps.percentile(0.5), 1e6 * gaps.percentile(0.99));
-  std::fflush(stdout);
+      "{\"replicas\": %zu, \"schedule\": \"%s\", \"cpu_us\": %.2f, \"clock_us\": %.2f, "
+      "\"slot_to_job_us\": [%.2f, %.2f], \"wake_us\": [%.1f, %.1f], \"wakes\": %.3f}\n",
+      replicas, schedule, median(figures.cpu), median(figures.clock), median(figures.slot_50),
+      median(figures.slot_99), median(figures.wake_50), median(figures.wake_99),
+      median(figures.wakes));
+}
+
+void bench(size_t segments, int rounds) {
+  std::map<std::pair<Dispatch, size_t>, Figures> all;
+  const Dispatch schedules[] = {Dispatch::kRoundRobin, Dispatch::kLeastWork};
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t replicas = 1; replicas <= 256; replicas *= 2) {
+      for (const Dispatch schedule : schedules) {
+        Figures& figures = all[{schedule, replicas}];
+        run_pool(replicas, segments, schedule, &figures);
+        run_clock(replicas, segments, &figures);
+      }
+    }
+  }
+  for (const auto& [what, figures] : all) {
+    print(what.second, what.first == Dispatch::kLeastWork ? "least-work" : "round-robin", figures);
+  }
 }
 
 }  // namespace
 }  // namespace indextts2
 
 int main(int argc, char** argv) {
-  const int segments = argc > 1 ? std::max(1000, std::atoi(argv[1])) : 20000;
-  for (const auto dispatch : {indextts2::Dispatch::kRoundRobin, indextts2::Dispatch::kLeastWork}) {
-    for (int replicas = 1; replicas <= 256; replicas *= 2) {
-      indextts2::bench(replicas, dispatch, segments, /*work_ms=*/0);
-      indextts2::bench(replicas, dispatch, segments, /*work_ms=*/10);
-    }
-  }
+  const int segments = argc > 1 ? std::max(3000, std::atoi(argv[1])) : 20000;
+  const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 5;
+  indextts2::bench(static_cast<size_t>(segments), rounds);
   return 0;
 }

@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "cuda/wave_decoder.h"
 #include "support/random_vocoder.h"
 #include "unit/cuda/cuda_torch.h"
+#include "vocoder_ops.h"
 
 namespace indextts2 {
 namespace {
@@ -61,48 +61,6 @@ double snr_db(const at::Tensor& got, const at::Tensor& want) {
   return 10 * std::log10(exact.square().sum().item<double>() / error);
 }
 
-// One decoding with an event behind every launch.
-void print_kernels(CudaWaveDecoder& decoder, const at::Tensor& mel) {
-  struct Row {
-    int launches = 0;
-    double ms = 0, operations = 0, bytes = 0;
-  };
-  std::vector<std::pair<WaveLaunch, cudaEvent_t>> launches;
-  const auto mark = [&](const WaveLaunch& launch) {
-    cudaEvent_t event = nullptr;
-    cuda_check(cudaEventCreate(&event), "an event");
-    cuda_check(cudaEventRecord(event, nullptr), "an event");
-    launches.emplace_back(launch, event);
-  };
-  decoder.set_trace(mark);
-  mark({"start", 0, 0, 0});
-  decoder.decode(mel, StopToken());
-  decoder.set_trace({});
-  cuda_check(cudaDeviceSynchronize(), "waiting");
-  std::map<std::string, Row> rows;
-  for (size_t i = 1; i < launches.size(); ++i) {
-    const WaveLaunch& launch = launches[i].first;
-    float ms = 0;
-    cuda_check(cudaEventElapsedTime(&ms, launches[i - 1].second, launches[i].second), "a time");
-    char channels[16];
-    std::snprintf(channels, sizeof channels, " %4d", static_cast<int>(launch.channels));
-    for (const std::string& name :
-         {launch.kind + std::string(channels), std::string(launch.kind), std::string("~ all")}) {
-      Row& row = rows[name];
-      row.launches += 1;
-      row.ms += ms;
-      row.operations += launch.operations;
-      row.bytes += launch.bytes;
-    }
-  }
-  std::printf("%-12s %8s %9s %9s %9s\n", "kernel", "launches", "ms", "TFLOP/s", "GB/s");
-  for (const auto& [name, row] : rows) {
-    std::printf("%-12s %8d %9.3f %9.1f %9.0f\n", name.c_str(), row.launches, row.ms,
-                row.operations / row.ms * 1e-9, row.bytes / row.ms * 1e-6);
-  }
-  for (const auto& launch : launches) cudaEventDestroy(launch.second);
-}
-
 using Packed = std::shared_ptr<const PackedVocoder>;
 
 void run_side_by_side(const Packed& packed, const std::string& name, const at::Tensor& mel) {
@@ -117,7 +75,7 @@ void run_side_by_side(const Packed& packed, const std::string& name, const at::T
 }
 
 void run_way(const Packed& packed, const std::string& name, const WavePlan& plan,
-             const at::Tensor& mel, const at::Tensor& want) {
+             const at::Tensor& mel, const at::Tensor& want, const DeviceLimits& limits) {
   CudaWaveDecoder decoder(packed, plan);
   const at::Tensor got = decoder.decode(mel, StopToken());
   std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
@@ -128,7 +86,7 @@ void run_way(const Packed& packed, const std::string& name, const WavePlan& plan
     print(name + ", " + std::to_string(length) + " frames",
           measure([&] { decoder.decode(part, StopToken()); }));
   }
-  print_kernels(decoder, mel);
+  print_ops("launches", vocoder_ops(decoder, mel), limits);
 }
 
 void run(int64_t frames, WavePlan plan) {
@@ -151,6 +109,7 @@ void run(int64_t frames, WavePlan plan) {
     const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
     run_side_by_side(packed, name, mel);
     const bool half = type == WaveType::kHalf;
+    const DeviceLimits limits = measure_limits(half ? FlowType::kFloat16 : FlowType::kFloat32);
     const struct {
       const char* name;
       WaveWays ways;
@@ -161,7 +120,7 @@ void run(int64_t frames, WavePlan plan) {
                  {"default again", {}}};
     for (const auto& way : kWays) {
       plan.ways = way.ways;
-      run_way(packed, name + ", " + way.name, plan, mel, want);
+      run_way(packed, name + ", " + way.name, plan, mel, want, limits);
     }
   }
 }

@@ -9,7 +9,7 @@
 
 namespace indextts2 {
 
-// Of one guided segment. Counts are those of the official sizes.
+// Of one guided segment. Counts are those of the official sizes, 0 for other ways to do the same.
 std::vector<OpTime> flow_ops(const FlowNetwork& network, const FlowSegment& segment);
 
 // The segment of so many frames of prompt and of sound.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the CUDA test programs and the tiny model's golden cases under compute-sanitizer: memcheck (bounds, leaks of nothing, misuse of
-# the API) and racecheck (shared memory). Ends with a line per program and tool, and fails if one of them found something.
+# Runs the CUDA test programs and the tiny model's golden cases under compute-sanitizer: memcheck (bounds, misuse of the API) and
+# racecheck (shared memory). Ends with a line per program and tool, and fails if one of them found something.
 #
 #   tests/bench/sanitize_gpu.sh [BUILD_FOLDER]         default: build
 #   TOOLS="memcheck racecheck synccheck"  ONLY=cuda_decode  LIMIT=1200   tools, part of the programs' names, seconds for each run
@@ -23,10 +23,11 @@ check() {
   shift 2
   case "$name" in *"${ONLY:-}"*) ;; *) return ;; esac
   ran=$((ran + 1))
-  timeout "$limit" "$sanitizer" --tool "$tool" --error-exitcode 86 --print-limit 10 "$@" > "$logs/$name.$tool" 2>&1
+  # Own kernels alone: LibTorch's are not ours to judge, and most of the time.
+  timeout "$limit" "$sanitizer" --tool "$tool" --kernel-name kernel_substring=indextts2 --error-exitcode 86 --print-limit 10 "$@" > "$logs/$name.$tool" 2>&1
   local status=$?
-  if grep -q "left out" "$logs/$name.$tool" && ! grep -q "ERROR SUMMARY" "$logs/$name.$tool"; then
-    echo "left out $tool $name: no CUDA device here"
+  if grep -q "before first instrumented API call" "$logs/$name.$tool" && grep -qE "left out|PASSED" "$logs/$name.$tool"; then
+    echo "left out $tool $name: it calls no device"
   elif [ $status -eq 0 ]; then
     echo "clean    $tool $name"
   else

@@ -1,7 +1,6 @@
 // The kernels of the networks of a decoding step, each by itself.
 #include "step_ops.h"
 
-#include "cuda/kernels/row_linear.h"
 #include "unit/cuda/device_buffer.h"
 
 namespace indextts2 {
@@ -16,7 +15,7 @@ class StepOps {
     check(cudaDeviceSynchronize());
   }
 
-  std::vector<OpTime> run() const {
+  std::vector<OpTime> run(bool all_tiles) const {
     const auto& layers = model_.gpt().layers();
     const struct {
       const char* name;
@@ -35,19 +34,27 @@ class StepOps {
     for (const auto& kind : kKinds) {
       const Linear& first = layers[0].*kind.linear;
       if (!runs(first, kind.output, kind.norm)) continue;
-      const auto all = [&](cudaStream_t on) {
-        for (const Gpt2::Layer& layer : layers) {
-          RowLinear linear = row_linear_of(layer.*kind.linear, kind.output);
-          if (kind.norm) {
-            linear.x = nullptr;
-            linear.norm = norm_of(layer, linear.in);
-            linear.norm.part_count = 0;
+      for (const RowTile tile : kRowTiles) {
+        // Other tiles are there for 9 to 24 rows, and for 6 with a norm.
+        const bool other = all_tiles && (rows_ > 8 ? rows_ <= 24 : kind.norm && rows_ > 4);
+        if (tile != RowTile::kUsual && !other) continue;
+        const auto all = [&](cudaStream_t on) {
+          for (const Gpt2::Layer& layer : layers) {
+            RowLinear linear = row_linear_of(layer.*kind.linear, kind.output);
+            linear.tile = tile;
+            if (kind.norm) {
+              linear.x = nullptr;
+              linear.norm = norm_of(layer, linear.in);
+              linear.norm.part_count = 0;
+            }
+            check(row_linear(linear, on));
           }
-          check(row_linear(linear, on));
-        }
-      };
-      ops.push_back(op(kind.name, all, static_cast<double>(first.weight.nbytes()),
-                       2.0 * rows_ * static_cast<double>(first.weight.numel())));
+        };
+        const std::string name =
+            tile == RowTile::kUsual ? kind.name : std::string(kind.name) + ", " + name_of(tile);
+        ops.push_back(op(name, all, static_cast<double>(first.weight.nbytes()),
+                         2.0 * rows_ * static_cast<double>(first.weight.numel())));
+      }
     }
     const int width = static_cast<int>(model_.gpt().width());
     const auto norms = [&](cudaStream_t on) {
@@ -62,7 +69,7 @@ class StepOps {
  private:
   static constexpr size_t kRoom = size_t(kMaxRowSplits) * kMostStepRows * 5120;
 
-  OpTime op(const char* name, const std::function<void(cudaStream_t)>& all, double bytes,
+  OpTime op(const std::string& name, const std::function<void(cudaStream_t)>& all, double bytes,
             double operations) const {
     const int count = static_cast<int>(model_.gpt().layers().size());
     DeviceTime time = time_graph(all);
@@ -116,8 +123,13 @@ class StepOps {
 
 }  // namespace
 
-std::vector<OpTime> step_ops(const UnifiedVoice& model, int rows) {
-  return StepOps(model, rows).run();
+const char* name_of(RowTile tile) {
+  constexpr const char* kNames[] = {"usual tile", "narrow tile", "tall tile", "narrow tall tile"};
+  return kNames[static_cast<int>(tile)];
+}
+
+std::vector<OpTime> step_ops(const UnifiedVoice& model, int rows, bool all_tiles) {
+  return StepOps(model, rows).run(all_tiles);
 }
 
 }  // namespace indextts2

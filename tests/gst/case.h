@@ -12,10 +12,10 @@
 namespace player {
 
 // Freed memory is kept for a while then: figures of the process mean nothing.
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool kAddressSanitizer = true;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitizer = true;
 #else
-inline constexpr bool kAddressSanitizer = false;
+inline constexpr bool kSanitizer = false;
 #endif
 
 // Whether less than `seconds` have passed since `start` (player.h, seconds_now()). Always true in a

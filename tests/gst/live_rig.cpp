@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "case.h"
 
@@ -154,10 +155,10 @@ void LiveRig::step_to_sound(guint64 id, int most) {
   fail("utterance %d did not sound", static_cast<int>(id));
 }
 
-void LiveRig::forget_messages() {
+std::vector<LiveMessage> LiveRig::take_messages() {
   while (GstEvent* event = gst_harness_try_pull_event(harness_)) gst_event_unref(event);
   std::lock_guard<std::mutex> lock(mutex_);
-  messages_.clear();
+  return std::exchange(messages_, {});
 }
 
 std::vector<LiveMessage> LiveRig::messages() {

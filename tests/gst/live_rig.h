@@ -54,7 +54,9 @@ class LiveRig {
 
   std::vector<LiveBuffer> buffers;
   std::vector<LiveMessage> messages();
-  void forget_messages();  // and events
+  // Messages since the last call; forgets them, and events.
+  std::vector<LiveMessage> take_messages();
+  void forget_messages() { take_messages(); }
   std::vector<LiveMessage> messages(const std::string& name, guint64 id);
   std::vector<GstClockTimeDiff> late();  // of QOS messages
   std::vector<float> samples_of(guint64 id) const;

@@ -203,6 +203,11 @@ void Player::forget() {
   clear();
 }
 
+void Player::forget_messages() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  reports_.clear();
+}
+
 void Player::clear() {
   bytes_.clear();
   pieces_.clear();

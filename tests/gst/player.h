@@ -68,6 +68,7 @@ class Player {
   int count(GstMessageType type);
   // Forgets sound and events, not messages.
   void forget();
+  void forget_messages();
   // From now on: no bytes(), only the rest.
   void keep_no_bytes() { keep_bytes_ = false; }
   // TIME, FLUSH; false: refused.

@@ -1,5 +1,7 @@
 // Attention of ragged rows by warpgroup products: each of a block's warpgroups has 64 queries of a
 // tile, all share the keys, which come tile by tile through a ring in shared memory.
+#include <type_traits>
+
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_attention_wide.h"
 #include "cuda/kernels/flow_weights.cuh"
@@ -12,18 +14,19 @@ constexpr int kHeadSize = 64;
 using Place = AttentionRows<kHeadSize>;
 constexpr int kGroupRows = 64;
 constexpr int kKeys = kAttentionKeys;
-// Tiles in the ring: one that is weighed, the one before it that may still be gathered, two that
-// come.
-constexpr int kStages = 4;
 constexpr uint32_t kStageBytes = 2 * Place::kBytes;  // keys, values
 constexpr uint32_t kTurnBytes = 1024;                // after which the layout repeats
 static_assert(Place::kRowBytes == 128 && Place::kBytes % kTurnBytes == 0 &&
                   kGroupRows * Place::kRowBytes % kTurnBytes == 0,
               "operands are swizzled by 128 bytes");
 
-// A block of threads with two groups, of which two share a multiprocessor, or with three.
+// A block of threads with two groups, of which two share a multiprocessor, or with three, which
+// have the registers to score a tile of keys while they weigh the one before it.
 template <int kGroups>
 struct Shape {
+  // Tiles in the ring: one that is weighed, the one before it that may still be gathered, two that
+  // come; with three groups one that is scored as well, and one more that comes.
+  static constexpr int kStages = kGroups == 2 ? 4 : 6;
   static constexpr int kThreads = kGroups * 128, kRows = kGroups * kGroupRows;
   static constexpr int kBlocks = kGroups == 2 ? 2 : 1;  // a multiprocessor
   static constexpr uint32_t kQueryBytes = kRows * Place::kRowBytes;
@@ -95,10 +98,17 @@ __device__ inline void gather16(float (&sum)[8][4], const uint32_t (&a)[4], uint
 
 template <typename T>
 struct GroupRows : WeighedRows<T, kHeadSize, 1> {
+  using Scores = float[kKeys / 8][4];
   // A tile of keys and values. The last products, which gather, run on.
   __device__ void take(uint32_t queries, uint32_t keys, uint32_t values, int left, int lane) {
-    auto& scores = this->scores[0];
-    auto& out = this->out[0];
+    begin_scores(this->scores[0], queries, keys);
+    products_wait<0>();  // those that gathered the tile before, too
+    settle(this->scores[0]);
+    settle(this->out[0]);
+    begin_gather(values, left, lane);
+  }
+
+  static __device__ void begin_scores(Scores& scores, uint32_t queries, uint32_t keys) {
     products_begin();
 #pragma unroll
     for (int k = 0; k < kHeadSize / 16; ++k) {
@@ -106,9 +116,10 @@ struct GroupRows : WeighedRows<T, kHeadSize, 1> {
               T());
     }
     products_commit();
-    products_wait<0>();  // those that gathered the tile before, too
-    settle(scores);
-    settle(out);
+  }
+
+  // With the scores of the tile.
+  __device__ void begin_gather(uint32_t values, int left, int lane) {
     if (left < kKeys) this->template mask<1>(left, lane);
     this->template weigh<1>();
     uint32_t weights[kKeys / 16][4];
@@ -117,14 +128,42 @@ struct GroupRows : WeighedRows<T, kHeadSize, 1> {
     products_begin();
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) {
-      gather16(out, weights[k], swizzled_operand(values + k * 16 * Place::kRowBytes), T());
+      gather16(this->out[0], weights[k], swizzled_operand(values + k * 16 * Place::kRowBytes), T());
     }
     products_commit();
   }
 };
 
+// The same with the scores of the next tile begun before this one is weighed.
+template <typename T>
+struct AheadRows : GroupRows<T> {
+  typename GroupRows<T>::Scores next;
+
+  __device__ void start(uint32_t queries, uint32_t keys) {
+    this->begin_scores(this->scores[0], queries, keys);
+    products_wait<0>();
+    settle(this->scores[0]);
+  }
+
+  // `keys`: of the tile behind the one whose `values` these are; behind the last one whatever the
+  // ring holds, which is scored for nobody.
+  __device__ void take(uint32_t queries, uint32_t keys, uint32_t values, int left, int lane) {
+    this->begin_scores(next, queries, keys);
+    this->begin_gather(values, left, lane);
+    products_wait<0>();
+    settle(next);
+    settle(this->out[0]);
+#pragma unroll
+    for (int n = 0; n < kKeys / 8; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) this->scores[0][n][i] = next[n][i];
+    }
+  }
+};
+
+template <int kGroups>
 __device__ inline uint32_t behind(uint32_t stage) {
-  return stage + kStageBytes == kStages * kStageBytes ? 0 : stage + kStageBytes;
+  return stage + kStageBytes == Shape<kGroups>::kStages * kStageBytes ? 0 : stage + kStageBytes;
 }
 
 // Copies a tile of keys and values at a time into the ring: a group of copies each, even if none
@@ -149,7 +188,7 @@ struct KeyLoader {
     copies_commit();
     keys += kKeys * 3 * width;
     left -= kKeys;
-    stage = behind(stage);
+    stage = behind<kGroups>(stage);
   }
 };
 
@@ -186,20 +225,31 @@ __global__ void __launch_bounds__(Shape<kGroups>::kThreads, Shape<kGroups>::kBlo
       stride, tile.queries - own_row, qkv);
   loader.next();
   loader.next();
+  if constexpr (kGroups == 3) {
+    loader.next();
+    loader.next();
+  }
 
-  GroupRows<T> rows;
+  std::conditional_t<kGroups == 3, AheadRows<T>, GroupRows<T>> rows;
   const bool any = tile.queries > group * kGroupRows;
   const uint32_t own_queries = queries + group * kGroupRows * Place::kRowBytes;
   uint32_t stage = 0;
+  if constexpr (kGroups == 3) {
+    copies_wait<3>();  // all but those of the three tiles that come
+    show_to_products();
+    __syncthreads();
+    if (any) rows.start(own_queries, stages);
+  }
   for (int left = tile.keys; left > 0; left -= kKeys) {
-    copies_wait<1>();  // all but the next tile's
+    copies_wait<kGroups == 3 ? 2 : 1>();  // up to those of the tile that is scored
     show_to_products();
     // Everyone's copies are there, and nobody's products still use the tile two before.
     __syncthreads();
     loader.next();
     const uint32_t at = stages + stage;
-    if (any) rows.take(own_queries, at, at + Place::kBytes, left, lane);
-    stage = behind(stage);
+    stage = behind<kGroups>(stage);
+    const uint32_t scored = kGroups == 3 ? stages + stage : at;
+    if (any) rows.take(own_queries, scored, at + Place::kBytes, left, lane);
   }
   products_wait<0>();
   settle(rows.out[0]);

@@ -36,7 +36,7 @@ enum class RowOutput {
 enum class RowTile {
   kUsual,       // 32 outputs, four warps
   kNarrow,      // 16 outputs, four warps
-  kTall,        // 32 outputs, four warps for each 8 rows
+  kTall,        // 32 outputs, eight warps: half of the rows each
   kNarrowTall,  // 16 outputs, four warps for each 8 rows
 };
 

@@ -30,7 +30,7 @@ enum class Mode { kRows, kNormed, kAdded };
 // Blocks of K whose rows are loaded at once: what the registers hold.
 template <typename T, int kTiles, int kGroups>
 constexpr int ahead() {
-  if (kGroups > 1) return kTiles == 1 ? 10 : kTiles <= 3 ? 5 : 2;
+  if (kGroups > 1) return kTiles <= 2 ? 10 : kTiles == 3 ? 5 : 2;
   return sizeof(T) == 4 ? (kTiles == 1 ? 20 : kTiles == 2 ? 10 : 5) : 10;
 }
 
@@ -326,7 +326,7 @@ cudaError_t launch_tile(const RowLinearArguments& a, cudaStream_t stream) {
     return two ? launch<T, 2, 1, 1, kMode>(a, stream) : launch<T, 3, 1, 1, kMode>(a, stream);
   }
   if (a.tile == RowTile::kTall && wide_fits(a)) {
-    return two ? launch<T, 1, 2, 2, kMode>(a, stream) : launch<T, 1, 2, 3, kMode>(a, stream);
+    return two ? launch<T, 1, 2, 2, kMode>(a, stream) : launch<T, 2, 2, 2, kMode>(a, stream);
   }
   return two ? launch<T, 1, 1, 2, kMode>(a, stream) : launch<T, 1, 1, 3, kMode>(a, stream);
 }

@@ -61,11 +61,11 @@ TEST(Reaper, BuriesWithoutWaiting) {
 class Exit : public testing::TestWithParam<const char*> {};
 
 TEST_P(Exit, UnderLoad) {
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(run_program(EXIT_PROGRAM, GetParam()), 0);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run_program(EXIT_PROGRAM, {GetParam()}), 0);
 }
 
 TEST(Reaper, ExitDoesNotWaitForAReplicaThatHangs) {
-  EXPECT_EQ(run_program(EXIT_PROGRAM, "hanging"), 0);
+  EXPECT_EQ(run_program(EXIT_PROGRAM, {"hanging"}), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Reaper, Exit,

@@ -11,7 +11,7 @@ namespace {
 class SessionExit : public testing::TestWithParam<const char*> {};
 
 TEST_P(SessionExit, UnderLoad) {
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(run_program(EXIT_PROGRAM, GetParam()), 0);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run_program(EXIT_PROGRAM, {GetParam()}), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SessionExit,

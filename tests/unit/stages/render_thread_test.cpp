@@ -234,13 +234,19 @@ TEST_F(RenderThreadTest, ASegmentWhoseVoiceIsStillToComeWaitsForItBehindTheOther
   for (const int index : {0, 1}) EXPECT_EQ(ended_.at(index).samples, alone.at(index).samples);
 }
 
-TEST_F(RenderThreadTest, WhereTheOrderIsKeptAVoiceIsWaitedFor) {
+TEST_F(RenderThreadTest, AVoiceStillToComeHoldsNobodyUpWhereOneIsRenderedAtATimeEither) {
   const std::shared_ptr<VoiceParts> voice = coming_voice();
   std::vector<DecodedSegment> group;
   group.push_back(segment(0, 1, voice));
   group.push_back(segment(1));
-  render(std::move(group), 0, [&] { voice->complete(rest_of_voice()); });
-  EXPECT_EQ(order_, Order({0, 1}));
+  render(std::move(group), 0, [&] {
+    for (bool over = false; !over; std::this_thread::yield()) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      over = ended_.count(1) > 0;
+    }
+    voice->complete(rest_of_voice());
+  });
+  EXPECT_EQ(order_, Order({1, 0}));
   EXPECT_FALSE(ended_.at(0).samples.empty());
 }
 

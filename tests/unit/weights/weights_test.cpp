@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <fstream>
 #include <limits>
+#include <thread>
 
 #include "support/checkpoint_writer.h"
 #include "support/temp_folder.h"
@@ -69,6 +72,51 @@ TEST_F(WeightsTest, TakesByNameAndShape) {
       throws_error([&] { layer.take("ln_1.weight", {4}); }, ErrorCode::kModel, {"expected [4]"}));
   EXPECT_TRUE(throws_error([&] { layer.take("ln_1.bias", {2}); }, ErrorCode::kModel,
                            {"gpt.h.3.ln_1.bias", "missing", root.path()}));
+}
+
+// Of this process, from /proc/self/status: "VmRSS:", "VmHWM:" (the peak).
+uint64_t memory(const std::string& field) {
+  std::ifstream file("/proc/self/status");
+  std::string word;
+  uint64_t kilobytes = 0;
+  while (file >> word && word != field) {
+  }
+  file >> kilobytes;
+  return kilobytes << 10;
+}
+
+// Four devices that have no memory here load at the same time: what the host needs beside them is
+// the mapped file, once.
+TEST_F(WeightsTest, DevicesThatLoadTogetherShareOneCopyOfTheFile) {
+  constexpr int kDevices = 4, kTensors = 16;
+  constexpr int64_t kElements = 1 << 20;
+  constexpr uint64_t kBytes = uint64_t{kTensors} * kElements * sizeof(float);
+  const Weights first = [&] {
+    std::vector<Item> items;
+    for (int i = 0; i < kTensors; ++i) {
+      items.push_back(floats("w." + std::to_string(i), {1024, kElements / 1024},
+                             std::vector<float>(kElements, 0.5f)));
+    }
+    return open(items);
+  }();
+  const std::shared_ptr<const Checkpoint> file = open_checkpoint(first.path());
+  std::ofstream("/proc/self/clear_refs") << 5;  // the peak starts anew
+  const uint64_t before = memory("VmRSS:");
+  std::atomic<int> taken{0};
+  std::vector<std::thread> devices;
+  for (int device = 0; device < kDevices; ++device) {
+    devices.emplace_back([&] {
+      const Weights weights(file, {at::Device(at::kMeta), at::kHalf, {}, {}});
+      for (int i = 0; i < kTensors; ++i) {
+        taken += weights.take("w." + std::to_string(i), {kAny, kAny}).numel() == kElements;
+      }
+    });
+  }
+  for (std::thread& device : devices) device.join();
+  EXPECT_EQ(taken, kDevices * kTensors);
+  const uint64_t peak = memory("VmHWM:");
+  EXPECT_GT(peak, before);
+  EXPECT_LT(peak, before + kBytes + kBytes / 4) << "before: " << before;
 }
 
 TEST_F(WeightsTest, CountsScopesUpToTheFirstGap) {
