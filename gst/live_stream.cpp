@@ -137,6 +137,7 @@ LiveStream::Accepted LiveStream::accept(Utterance utterance, bool may_wait, uint
 }
 
 bool LiveStream::cancel(uint64_t id, std::vector<Notice>* notices) {
+  if (id == 0) return false;  // what a refused speak has answered
   auto wanted = [id](const LiveText& text) {
     return text.id == id || text.utterance->first_id == id;
   };

@@ -8,6 +8,7 @@
 namespace indextts2 {
 
 bool SpeechStream::cancel(uint64_t id, std::vector<Notice>* notices) {
+  if (id == 0) return false;  // what a refused speak has answered
   auto wanted = [id](size_t number, const ScriptText& text) {
     return number + 1 == id || text.utterance->first_id == id;
   };

@@ -1,5 +1,6 @@
 // Action signals and custom events of indextts2src: speak, cancel, end.
 #include <cstring>
+#include <optional>
 
 #include "audio_slicer.h"
 #include "markup.h"
@@ -51,14 +52,47 @@ bool resumes(const char* wish) {
               std::string("speak: on-interrupt: expected resume or drop, got ") + wish + ".");
 }
 
+// Bindings of other languages send small numbers as they like.
+std::optional<guint64> whole_number(const GValue* value) {
+  if (G_VALUE_HOLDS_UINT64(value)) return g_value_get_uint64(value);
+  if (G_VALUE_HOLDS_UINT(value)) return g_value_get_uint(value);
+  if (G_VALUE_HOLDS_INT64(value) && g_value_get_int64(value) >= 0) {
+    return static_cast<guint64>(g_value_get_int64(value));
+  }
+  if (G_VALUE_HOLDS_INT(value) && g_value_get_int(value) >= 0) {
+    return static_cast<guint64>(g_value_get_int(value));
+  }
+  return std::nullopt;
+}
+
+std::optional<guint64> whole_number(const GstStructure* fields, const char* name) {
+  const GValue* const value = gst_structure_get_value(fields, name);
+  return value ? whole_number(value) : std::nullopt;
+}
+
+// False: not a field of speak-full itself.
+bool check_own_field(const char* name, const GValue* value) {
+  for (const char* field : {"not-before", "ttl"}) {
+    if (std::strcmp(field, name) != 0) continue;
+    if (whole_number(value)) return true;
+    throw Error(ErrorCode::kSettings,
+                std::string("speak: ") + name + ": expected nanoseconds as an integer from 0 on.");
+  }
+  for (const char* field : {"text", "mode", "on-interrupt", "user-data"}) {
+    if (std::strcmp(field, name) != 0) continue;
+    if (G_VALUE_HOLDS_STRING(value)) return true;
+    throw Error(ErrorCode::kSettings, std::string("speak: ") + name +
+                                          ": expected a string, got a " + G_VALUE_TYPE_NAME(value) +
+                                          ".");
+  }
+  return false;
+}
+
 void check_fields(const GstStructure* fields, Settings* settings) {
-  static const char* const own[] = {"text", "mode",         "not-before",
-                                    "ttl",  "on-interrupt", "user-data"};
   for (gint i = 0; i < gst_structure_n_fields(fields); ++i) {
     const char* const name = gst_structure_nth_field_name(fields, static_cast<guint>(i));
-    bool known = false;
-    for (const char* field : own) known = known || !std::strcmp(field, name);
-    if (known || apply_property(settings, name, gst_structure_get_value(fields, name))) continue;
+    const GValue* const value = gst_structure_get_value(fields, name);
+    if (check_own_field(name, value) || apply_property(settings, name, value)) continue;
     throw Error(ErrorCode::kSettings, std::string("speak: unknown field ") + name + ".");
   }
 }
@@ -71,15 +105,13 @@ std::vector<Utterance> utterances_of(const GstStructure* fields, Settings settin
   const char* const mode = gst_structure_get_string(fields, "mode");
   settings.queue_mode = mode ? mode_of(mode) : QueueMode::kAppend;
   std::vector<Utterance> utterances = make_utterances(settings, text);
-  guint64 time;
-  if (gst_structure_get_uint64(fields, "ttl", &time)) utterances[0].ttl = samples_in(time);
+  if (const auto time = whole_number(fields, "ttl")) utterances[0].ttl = samples_in(*time);
   for (Utterance& utterance : utterances) {
     utterance.resume = resumes(gst_structure_get_string(fields, "on-interrupt"));
     const char* const data = gst_structure_get_string(fields, "user-data");
     if (data) utterance.user_data = data;
-    if (gst_structure_get_uint64(fields, "not-before", &time)) {
-      utterance.not_before = sample_at(time);
-    }
+    if (const auto time = whole_number(fields, "not-before"))
+      utterance.not_before = sample_at(*time);
   }
   return utterances;
 }
@@ -258,12 +290,14 @@ bool take_control_event(GstElement* element, GstEvent* event, gboolean* answer) 
     return true;
   }
   if (gst_structure_has_name(fields, "indextts2/cancel")) {
-    guint64 id = 0;
     gboolean include_current = TRUE;
     gst_structure_get_boolean(fields, "include-current", &include_current);
-    *answer = gst_structure_get_uint64(fields, "id", &id)
-                  ? on_cancel(element, id)
-                  : on_cancel_all(element, include_current) > 0;
+    if (gst_structure_has_field(fields, "id")) {
+      // An id that is no number names nobody, least of all everybody.
+      *answer = on_cancel(element, whole_number(fields, "id").value_or(0));
+    } else {
+      *answer = on_cancel_all(element, include_current) > 0;
+    }
     return true;
   }
   return false;

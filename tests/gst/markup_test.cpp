@@ -126,7 +126,8 @@ CASE(marks) {
 CASE(cancel_gives_all_parts_up) {
   LiveRig rig;
   const guint64 id = rig.speak_full(
-      "text=\"One.<break time='1s'/>Two.<break time='1s'/>Three.\", use-markup=(boolean)true");
+      "text=\"One and a few words more.<break time='1s'/>Two.<break time='1s'/>Three.\", "
+      "use-markup=(boolean)true");
   fail_unless_equals_uint64(id, 1);
   rig.wait_spoken(3);
   rig.step_to_sound(id);
