@@ -26,7 +26,7 @@ struct LiveMessage {
   guint64 heard = 0;
   std::string reason, user_data;
   std::set<std::string> fields;  // names
-  size_t buffers_before = 0;  // that had been taken when it was posted
+  size_t buffers_before = 0;     // that had been taken when it was posted
 };
 
 // Thread-safety: one thread.
