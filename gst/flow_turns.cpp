@@ -144,7 +144,30 @@ gboolean FlowTurns::activate(bool active, const Base& base) {
   active_ = false;
   const gboolean done = base();
   active_ = active && done;
+  if (!active) end_open_flush();
   return done;
+}
+
+void FlowTurns::flush_leaves(GstEvent* event) {
+  const bool starts = GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START;
+  open_flush_ = starts ? gst_event_get_seqnum(event) : GST_SEQNUM_INVALID;
+}
+
+// Our own pad lets no event pass any more.
+void FlowTurns::end_open_flush() {
+  const guint32 seqnum = open_flush_.exchange(GST_SEQNUM_INVALID);
+  if (seqnum == GST_SEQNUM_INVALID) return;
+  GstPad* const peer = gst_pad_get_peer(pad_);
+  if (!peer) return;
+  GST_OBJECT_LOCK(peer);
+  const bool flushing = GST_PAD_IS_ACTIVE(peer) && GST_PAD_IS_FLUSHING(peer);
+  GST_OBJECT_UNLOCK(peer);
+  if (flushing) {
+    GstEvent* const stop = gst_event_new_flush_stop(TRUE);
+    gst_event_set_seqnum(stop, seqnum);
+    gst_pad_send_event(peer, stop);
+  }
+  gst_object_unref(peer);
 }
 
 }  // namespace indextts2

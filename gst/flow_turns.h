@@ -42,8 +42,12 @@ class FlowTurns {
   // While the pad is not active: refused, or with `may_be_kept` given to the base class, which
   // keeps it until then.
   gboolean seek(bool flush, bool may_be_kept, const Base& base);
-  // (De)activation of the source pad: is done even when the turn does not come.
+  // (De)activation of the source pad: is done even when the turn does not come. Whoever deactivates
+  // it makes GStreamer lose the FLUSH_STOP of a flush that runs meanwhile, and a peer that stays
+  // active would refuse all that comes later: it is given that FLUSH_STOP.
   gboolean activate(bool active, const Base& base);
+  // A FLUSH event is leaving by the source pad.
+  void flush_leaves(GstEvent* event);
 
  private:
   class Turn;
@@ -52,6 +56,7 @@ class FlowTurns {
   bool try_stream_lock();
   bool pause_task();  // whether it was at work
   void restart_task();
+  void end_open_flush();
 
   GstPad* const pad_;  // of the element that owns this
   SpeechStream* const stream_;
@@ -62,6 +67,8 @@ class FlowTurns {
   // The base class has begun and not ended: the pad's own mode says so too early and for too long,
   // and a seek meanwhile would set a stream going without its first event.
   std::atomic<bool> active_{false};
+  // Of the FLUSH_START that went downstream without its FLUSH_STOP so far.
+  std::atomic<guint32> open_flush_{GST_SEQNUM_INVALID};
 };
 
 }  // namespace indextts2

@@ -97,7 +97,7 @@ Element::Element(GstElement* element)
 }
 
 Element::~Element() {
-  for (GstEvent* event : kept_events) gst_event_unref(event);
+  drop_kept_events();
   gst_clear_object(&text_pad);
 }
 
@@ -118,6 +118,15 @@ void Element::send_kept_events(GstPad* pad) {
     events.swap(kept_events);
   }
   for (GstEvent* event : events) gst_pad_push_event(pad, event);
+}
+
+void Element::drop_kept_events() {
+  std::vector<GstEvent*> events;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    events.swap(kept_events);
+  }
+  for (GstEvent* event : events) gst_event_unref(event);
 }
 
 StreamStats Element::stats() {
@@ -302,6 +311,7 @@ static gboolean gst_indextts2_src_stop(GstBaseSrc* source) {
     e.flow().stop(&notices);
     e.sent_buffers = false;
     post_notices(source, e, notices);
+    e.drop_kept_events();  // they tell of a stream that is over
     e.progress.cancel();
     return static_cast<gboolean>(TRUE);
   });

@@ -36,6 +36,7 @@ struct Element {
   void keep_event(GstEvent* event);
   void keep_chapters(std::vector<Chapter> chapters);
   void send_kept_events(GstPad* pad);
+  void drop_kept_events();
 
   std::mutex mutex;  // guards the next six
   std::vector<GstEvent*> kept_events;

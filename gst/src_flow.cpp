@@ -226,8 +226,12 @@ static gboolean activate_src(GstPad* pad, GstObject* parent, GstPadMode mode, gb
 
 // EOS also comes from the base class: num-buffers, the end of a segment, a flow error.
 static GstPadProbeReturn on_src_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
-  if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
-    element_of(self).flow().end();
+  GstEvent* const event = GST_PAD_PROBE_INFO_EVENT(info);
+  Element& e = element_of(self);
+  if (info->type & GST_PAD_PROBE_TYPE_EVENT_FLUSH) {
+    e.turns.flush_leaves(event);
+  } else if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
+    e.flow().end();
   }
   return GST_PAD_PROBE_OK;
 }
@@ -308,7 +312,9 @@ void src_flow_init(GstBaseSrc* source) {
   GstPad* const pad = GST_BASE_SRC_PAD(source);
   element_of(source).base_activate = GST_PAD_ACTIVATEMODEFUNC(pad);
   gst_pad_set_activatemode_function(pad, GST_DEBUG_FUNCPTR(activate_src));
-  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_src_event, source, nullptr);
+  const auto events = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
+                                                   GST_PAD_PROBE_TYPE_EVENT_FLUSH);
+  gst_pad_add_probe(pad, events, on_src_event, source, nullptr);
 }
 
 }  // namespace indextts2

@@ -1,5 +1,6 @@
 // State changes, pads that come and go, flushes and seeks at any moment: nothing hangs, nothing is
 // left.
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -22,6 +23,19 @@ CASE(null_to_playing_again_and_again) {
   }
   fail_unless_equals_int(p.count(GST_MESSAGE_ERROR) + p.count(GST_MESSAGE_WARNING), 0);
   fail_unless(tone_all_gone());
+}
+
+// TOC and tags wait for the second buffer, which does not come here; the next stream has its own.
+CASE(events_of_a_stopped_stream_are_dropped) {
+  Player p({{"model-path", "tone:"}, {"text", "One."}});
+  fail_unless(p.go_to(GST_STATE_PAUSED));
+  p.go_to(GST_STATE_READY);
+  p.forget();
+  fail_unless(p.play());
+  const std::vector<GstEventType> events = p.events();
+  for (const GstEventType type : {GST_EVENT_TOC, GST_EVENT_TAG}) {
+    fail_unless_equals_int(static_cast<int>(std::count(events.begin(), events.end(), type)), 1);
+  }
 }
 
 CASE(ready_to_playing_with_a_pad) {
@@ -108,31 +122,79 @@ CASE(nothing_to_say_ends_at_once) {
   fail_unless(in_time(start, 1.0));
 }
 
-// A seek from downstream, past the state lock, at the moment when the pad is (de)activated: the
-// base class must not set a stream going that has not begun. Warnings of GStreamer are fatal.
-// Without a bin, which flushes confuse.
-CASE(seeks_while_the_pad_comes_and_goes) {
-  GstElement* element = gst_parse_launch("indextts2src model-path=tone: text=One.", nullptr);
-  GstHarness* harness = gst_harness_new_with_element(element, nullptr, "src");
-  gst_harness_set_drop_buffers(harness, TRUE);
-  GstPad* pad = gst_element_get_static_pad(element, "src");
-  std::atomic<bool> over{false};
-  std::thread seeks([&] {
-    while (!over) {
-      gst_pad_send_event(pad, gst_event_new_seek(1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
-                                                 GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1));
-    }
-  });
-  for (int i = 0; i < 300; ++i) {
-    gst_element_set_state(element, GST_STATE_PLAYING);
-    g_usleep(static_cast<gulong>(i % 5) * 100);
-    gst_element_set_state(element, GST_STATE_READY);
+// Without a bin, which flushes confuse. Downstream is a pad of the test's, active all the time.
+class Alone {
+ public:
+  Alone()
+      : element_(gst_parse_launch("indextts2src model-path=tone: text=One.", nullptr)),
+        harness_(gst_harness_new_with_element(element_, nullptr, "src")) {
+    gst_harness_set_drop_buffers(harness_, TRUE);
   }
-  over = true;
-  seeks.join();
+  ~Alone() {
+    gst_harness_teardown(harness_);
+    gst_object_unref(element_);
+  }
+  Alone(const Alone&) = delete;
+  GstElement* element() const { return element_; }
+  void go_to(GstState state) { gst_element_set_state(element_, state); }
+  // From READY: all the sound and its EOS reach downstream.
+  void check_speaks() {
+    while (GstEvent* event = gst_harness_try_pull_event(harness_)) gst_event_unref(event);
+    const guint before = gst_harness_buffers_received(harness_);
+    go_to(GST_STATE_PLAYING);
+    for (bool ended = false; !ended;) {
+      GstEvent* const event = gst_harness_pull_event(harness_);  // waits for a minute
+      fail_unless(event != nullptr, "no EOS");
+      ended = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
+      gst_event_unref(event);
+    }
+    // 4 letters, 220 samples each, in buffers of 441.
+    fail_unless_equals_int(static_cast<int>(gst_harness_buffers_received(harness_) - before), 2);
+    go_to(GST_STATE_READY);
+  }
+
+ private:
+  GstElement* const element_;
+  GstHarness* const harness_;
+};
+
+// GStreamer loses the FLUSH_STOP of a pad that is not active: downstream must not stay flushing.
+CASE(down_in_a_flush_and_up_again) {
+  Alone alone;
+  for (int i = 0; i < 3; ++i) {
+    alone.check_speaks();
+    alone.go_to(GST_STATE_PLAYING);
+    gst_element_send_event(alone.element(), gst_event_new_flush_start());
+    alone.go_to(GST_STATE_READY);
+    if (i == 1) gst_element_send_event(alone.element(), gst_event_new_flush_stop(TRUE));
+  }
+  alone.check_speaks();
+}
+
+// A seek from downstream, past the state lock, at the moment when the pad is (de)activated: the
+// base class must not set a stream going that has not begun (warnings of GStreamer are fatal), nor
+// leave one behind that cannot begin again.
+CASE(seeks_while_the_pad_comes_and_goes) {
+  Alone alone;
+  GstPad* pad = gst_element_get_static_pad(alone.element(), "src");
+  for (int round = 0; round < 6; ++round) {
+    std::atomic<bool> over{false};
+    std::thread seeks([&] {
+      while (!over) {
+        gst_pad_send_event(pad, gst_event_new_seek(1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
+                                                   GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1));
+      }
+    });
+    for (int i = 0; i < 50; ++i) {
+      alone.go_to(GST_STATE_PLAYING);
+      g_usleep(static_cast<gulong>(i % 5) * 100);
+      alone.go_to(GST_STATE_READY);
+    }
+    over = true;
+    seeks.join();
+    alone.check_speaks();
+  }
   gst_object_unref(pad);
-  gst_harness_teardown(harness);
-  gst_object_unref(element);
 }
 
 // Everything at once for a while. Seeks and flushes share a thread: the base class wants them one
