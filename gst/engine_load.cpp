@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "errors.h"
 
@@ -132,14 +133,15 @@ void EngineLoad::note(const Progress& progress) {
 
 EngineLoad::Step EngineLoad::wait(std::vector<Progress>* progress) {
   std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [&] { return interrupted_ || !progress_.empty() || done_; });
+  changed_.wait(lock, [&] { return interrupted_ || woken_ || !progress_.empty() || done_; });
+  const bool woken = std::exchange(woken_, false);
   if (interrupted_) return Step::kInterrupted;
   if (!progress_.empty()) {
     std::move(progress_.begin(), progress_.end(), std::back_inserter(*progress));
     progress_.clear();
     return Step::kProgress;
   }
-  return Step::kDone;
+  return woken && !done_ ? Step::kInterrupted : Step::kDone;
 }
 
 std::shared_ptr<Engine> EngineLoad::engine() const {
@@ -162,6 +164,12 @@ void EngineLoad::interrupt() {
 void EngineLoad::resume() {
   std::lock_guard<std::mutex> lock(mutex_);
   interrupted_ = false;
+}
+
+void EngineLoad::wake() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
 }
 
 void EngineLoad::cancel() {

@@ -21,8 +21,8 @@ class EngineLoad {
   static std::shared_ptr<EngineLoad> begin(const EngineFactory& factory, EngineOptions options,
                                            VoiceOptions voice, std::shared_ptr<Engine> engine);
 
-  // Waits for news: progress (moved to *progress, at most one per ten percent), the end, or
-  // interrupt(). kDone is repeated at each further call.
+  // Waits for news: progress (moved to *progress, at most one per ten percent), the end,
+  // interrupt() or wake(). kDone is repeated at each further call.
   Step wait(std::vector<Progress>* progress);
   // The engine once wait() said kDone. Throws what opening it threw.
   std::shared_ptr<Engine> engine() const;
@@ -31,6 +31,7 @@ class EngineLoad {
 
   void interrupt();  // wait() returns kInterrupted at once, until resume()
   void resume();
+  void wake();    // wait() returns kInterrupted once, unless it has other news
   void cancel();  // the thread gives up; engine() then throws kCancelled
 
  private:
@@ -44,7 +45,7 @@ class EngineLoad {
   std::vector<Progress> progress_;
   std::string last_what_;
   int last_percent_ = -1;
-  bool done_ = false, interrupted_ = false, cancelled_ = false;
+  bool done_ = false, interrupted_ = false, woken_ = false, cancelled_ = false;
   std::shared_ptr<Engine> engine_;
   std::optional<Error> error_, voice_error_;
 };

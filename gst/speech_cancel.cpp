@@ -62,7 +62,7 @@ size_t SpeechStream::cancel_texts(const Wanted& wanted, const char* reason,
     }
     cut_playing(flush ? 0 : settings_.fade_samples);
     space_changed_.notify_all();
-    texts_changed_.notify_all();
+    wake_pull();
   }
   for (uint64_t id : ids) session->cancel(id);
   return count;

@@ -69,7 +69,7 @@ void SpeechStream::pass_time(uint64_t until) {
   } else {
     passed_.push_back({script_.size(), until});
   }
-  texts_changed_.notify_all();
+  wake_pull();
 }
 
 // With the mutex. Of time that the stream can go on to: the texts before it have ended.

@@ -81,6 +81,12 @@ void SpeechStream::forget_engine() {
   engine.swap(kept_engine_);
 }
 
+// With the mutex. What pull() has to do may have changed, also while it waits for the engine.
+void SpeechStream::wake_pull() {
+  texts_changed_.notify_all();
+  if (load_) load_->wake();
+}
+
 bool SpeechStream::waits_for_space(size_t bytes) const {
   const size_t most_bytes = settings_.max_text_bytes, most_texts = settings_.max_utterances;
   if (most_texts > 0 && script_.size() - script_.next_end >= most_texts) return true;
@@ -113,7 +119,7 @@ SpeechStream::Accepted SpeechStream::accept(Utterance utterance, bool may_wait, 
     *id = script_.size();
     announcer_.queued(*id, script_.at(*id - 1).utterance, notices);
     ++stats_.texts_accepted;
-    texts_changed_.notify_all();
+    wake_pull();
   }
   push_texts();
   return Accepted::kYes;
@@ -167,7 +173,7 @@ void SpeechStream::configure(const FlowSettings& settings) {
     if (session_options_.schedule != settings.schedule) session = session_;
     session_options_.schedule = settings.schedule;
     space_changed_.notify_all();
-    texts_changed_.notify_all();
+    wake_pull();
   }
   if (session) session->set_schedule(settings.schedule);
 }
@@ -176,7 +182,7 @@ void SpeechStream::set_pad(bool linked, bool ended) {
   std::lock_guard<std::mutex> lock(mutex_);
   pad_linked_ = linked;
   pad_ended_ = ended;
-  texts_changed_.notify_all();
+  wake_pull();
 }
 
 void SpeechStream::set_pad_flushing(bool flushing) {
@@ -188,7 +194,7 @@ void SpeechStream::set_pad_flushing(bool flushing) {
 void SpeechStream::drain() {
   std::lock_guard<std::mutex> lock(mutex_);
   draining_ = true;
-  texts_changed_.notify_all();
+  wake_pull();
   space_changed_.notify_all();
 }
 

@@ -87,6 +87,7 @@ class SpeechStream : public SpeechFlow {
   void end_text(std::vector<Notice>* notices);
   void handle_error(const Error& error, std::vector<Notice>* notices);
   bool waits_for_space(size_t bytes) const;
+  void wake_pull();
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable texts_changed_, space_changed_;

@@ -112,12 +112,28 @@ CASE(linked_pad_keeps_the_stream_open) {
   fail_unless(p.wait_end());
 }
 
+// Also in the middle of a load, which has news every three seconds.
 CASE(nothing_to_say_ends_at_once) {
-  Player p({{"model-path", "tone:load_ms=10000"}});
-  Feeder feeder(p);
+  for (const int wait_ms : {0, 200}) {
+    Player p({{"model-path", "tone:load_ms=30000"}});
+    Feeder feeder(p);
+    p.go_to(GST_STATE_PLAYING, 0);
+    g_usleep(static_cast<gulong>(wait_ms) * 1000);
+    const double start = seconds_now();
+    feeder.end();
+    fail_unless(p.wait_end());
+    fail_unless(in_time(start, 1.0));
+  }
+}
+
+CASE(no_more_texts_ends_at_once) {
+  Player p({{"model-path", "tone:load_ms=30000"}, {"keep-alive", "true"}});
   p.go_to(GST_STATE_PLAYING, 0);
-  double start = seconds_now();
-  feeder.end();
+  g_usleep(200000);
+  const double start = seconds_now();
+  GstFlowReturn flow = GST_FLOW_ERROR;
+  g_signal_emit_by_name(p.element(), "end-of-stream", &flow);
+  fail_unless_equals_int(flow, GST_FLOW_OK);
   fail_unless(p.wait_end());
   fail_unless(in_time(start, 1.0));
 }
