@@ -19,6 +19,9 @@ struct RandomGptSizes {
   int64_t vocabulary = 8194, positions = 1818;  // of codes
 };
 
+// Of a model that tests make in no time.
+inline RandomGptSizes small_gpt_sizes() { return {128, 3, 2, 256, 258, 1818}; }
+
 // Uniform in middle +- spread, rounded to `dtype` and kept as float32; cheap.
 inline at::Tensor random_weights(const std::vector<int64_t>& shape, float middle, float spread,
                                  at::ScalarType dtype, uint64_t* state) {

@@ -21,12 +21,7 @@ std::shared_ptr<const UnifiedVoice> model(at::ScalarType type) {
   static std::map<at::ScalarType, std::shared_ptr<const UnifiedVoice>> made;
   auto& own = made[type];
   if (!own) {
-    RandomGptSizes sizes;
-    sizes.width = 128;
-    sizes.layers = 3;
-    sizes.heads = 2;
-    sizes.inner = 256;
-    sizes.vocabulary = 258;
+    RandomGptSizes sizes = small_gpt_sizes();
     sizes.positions = 420;
     WeightsOptions options;
     options.device = at::Device(at::kCUDA, 0);

@@ -19,12 +19,7 @@ namespace {
 constexpr int64_t kLongest = 70;  // padded to 96
 
 std::shared_ptr<const UnifiedVoice> small_gpt() {
-  RandomGptSizes sizes;
-  sizes.width = 128;
-  sizes.layers = 3;
-  sizes.heads = 2;
-  sizes.inner = 256;
-  sizes.vocabulary = 258;
+  const RandomGptSizes sizes = small_gpt_sizes();
   WeightsOptions options;
   options.device = at::Device(at::kCUDA, 0);
   options.dtype = at::kFloat;

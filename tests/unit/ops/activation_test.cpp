@@ -161,6 +161,26 @@ TEST(RowLinear, GivesWhatTheLayerGives) {
   }
 }
 
+TEST(RowLinear, OneRowOfAnySize) {
+  for (const int64_t in : {1, 7, 15, 16, 17, 40, 333, 1280}) {
+    for (const int64_t out : {1, 2, 3, 4, 5, 66, 1300}) {
+      const at::Tensor weight = noise({out, in}, 5), bias = noise({out}, 6), x = noise({1, in}, 7);
+      for (const at::Tensor& offset : {bias, at::Tensor()}) {
+        const at::Tensor want = at::linear(x, weight, offset);
+        const at::Tensor got = linear_rows(Linear(weight, offset), x);
+        ASSERT_EQ(got.sizes(), want.sizes());
+        EXPECT_LT(got.sub(want).abs().max().item<float>(), 1e-4f) << in << " " << out;
+        // A row does not depend on those beside it, nor on how many threads share them.
+        const at::Tensor last =
+            linear_rows(Linear(weight.narrow(0, out - 1, 1).contiguous(),
+                               offset.defined() ? offset.narrow(0, out - 1, 1) : offset),
+                        x);
+        EXPECT_EQ(got[0][out - 1].item<float>(), last[0][0].item<float>()) << in << " " << out;
+      }
+    }
+  }
+}
+
 TEST(RowLinear, TakesOtherTypes) {
   const Linear layer(noise({8, 4}, 5).to(at::kBFloat16), noise({8}, 6).to(at::kBFloat16));
   EXPECT_EQ(linear_rows(layer, noise({3, 4}).to(at::kBFloat16)).scalar_type(), at::kBFloat16);
