@@ -1,9 +1,11 @@
 // GstIndexTTS2Meta through converters, and indextts2caption: captions in time with the sound, into
 // overlays and WebVTT files.
+#include <atomic>
 #include <fstream>
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "case.h"
@@ -238,6 +240,22 @@ CASE(captions_follow_the_segments) {
     fail_unless_equals_int(static_cast<int>(seen->segments.size()), 1);
   }
   fail_unless(gst_segment_is_equal(&text.segments[0], &audio.segments[0]));
+}
+
+// The options count from the next caption on, whoever sets them.
+CASE(options_change_in_playing) {
+  GstElement* pipeline = launch(caption_line(kText, ""));
+  GstElement* caption = gst_bin_get_by_name(GST_BIN(pipeline), "c");
+  std::atomic<bool> over{false};
+  std::thread setter([&] {
+    for (guint width = 10; !over; width = width % 40 + 10)
+      g_object_set(caption, "width", width, nullptr);
+  });
+  run_to_end(pipeline);
+  over = true;
+  setter.join();
+  gst_object_unref(caption);
+  stop(pipeline);
 }
 
 // Lines of `width`, `lines` of them, words whole, times in proportion to the letters.

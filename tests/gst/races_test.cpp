@@ -290,4 +290,38 @@ CASE(storm_with_a_text_pad) {
   fail_unless(tone_record().find("The very last line.") != std::string::npos);
 }
 
+// What an application may do at any moment, from several threads, while the element goes up and
+// down to NULL.
+CASE(signals_while_it_comes_and_goes) {
+  for (const char* live : {"false", "true"}) {
+    Player p({{"model-path", "tone:segment_ms=1"}, {"keep-alive", "true"}, {"is-live", live}});
+    GstElement* const element = p.element();
+    {
+      Storm storm(p.pipeline());
+      for (const char* signal : {"load-device", "unload-device"}) {
+        storm.add([element, signal](int) {
+          gboolean begun = FALSE;
+          g_signal_emit_by_name(element, signal, "tone:0", &begun);
+        });
+      }
+      storm.add([element](int i) {
+        guint64 id = 0;
+        g_signal_emit_by_name(element, "speak", "A text.", &id);
+        gboolean known = FALSE;
+        if (i % 3 == 0) g_signal_emit_by_name(element, "cancel", id, &known);
+      });
+      storm.add([&p](int) { p.stats(); });
+      for (int i = 0; i < 60; ++i) {
+        const GstState states[] = {GST_STATE_PLAYING, GST_STATE_PAUSED, GST_STATE_PLAYING,
+                                   GST_STATE_NULL};
+        gst_element_set_state(p.pipeline(), states[i % 4]);
+        g_usleep(static_cast<gulong>(i % 5) * 2000);
+      }
+    }
+    p.go_to(GST_STATE_NULL);
+    fail_unless_equals_int(p.count(GST_MESSAGE_ERROR), 0);
+  }
+  fail_unless(tone_all_gone());
+}
+
 RUN_CASES("races")
