@@ -38,7 +38,7 @@ run_suite() {  # FOLDER SUITE
   [ -n "$ok" ] || { ok=0; bad=1; failures+=("${folder##*/}: suite $suite ran no test"); }
   [ "$bad" -eq 0 ] || tail -n 200 "$log"
   while read -r name; do failures+=("${folder##*/}: $name"); done < \
-    <(sed -nE 's/^ *[0-9]+\/[0-9]+ +[^ ]+ \/ ([^ ]+) +(FAIL|TIMEOUT|SKIP|UNEXPECTEDPASS) .*/\1 \2/p' "$log")
+    <(sed -nE 's/^ *[0-9]+\/[0-9]+ +[^ ]+ \/ ([^ ]+) +(FAIL|TIMEOUT|SKIP|UNEXPECTEDPASS) .*/\1 \2/p' "$log" | sort -u)
   passed=$((passed + ok))
   failed=$((failed + bad))
   rm -f "$log"
