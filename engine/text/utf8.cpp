@@ -1,6 +1,7 @@
 // UTF-8: validation, reading and writing of code points, character classes.
 #include "text/utf8.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/error.h"
@@ -32,6 +33,18 @@ size_t valid_length(std::string_view text, size_t at) {
   return overlong || surrogate || too_large ? 0 : length;
 }
 
+// Bytes at `at`, where no character is, that some character starts with; at least 1.
+size_t start_length(std::string_view text, size_t at) {
+  const unsigned char lead = byte_at(text, at);
+  const size_t whole = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  for (size_t length = 1; length < whole && at + length < text.size(); ++length) {
+    std::string start(text.substr(at, length + 1));
+    start.resize(whole, '\x80');
+    if (valid_length(start, 0) == 0) return length;
+  }
+  return std::min(whole, text.size() - at);
+}
+
 bool between(char32_t character, char32_t low, char32_t high) {
   return low <= character && character <= high;
 }
@@ -50,6 +63,21 @@ void check_utf8(std::string_view text) {
     }
     at += length;
   }
+}
+
+std::string replace_invalid_utf8(std::string_view bytes) {
+  std::string text;
+  for (size_t at = 0; at < bytes.size();) {
+    const size_t length = valid_length(bytes, at);
+    if (length > 0) {
+      text += bytes.substr(at, length);
+      at += length;
+    } else {
+      text += "\uFFFD";
+      at += start_length(bytes, at);
+    }
+  }
+  return text;
 }
 
 char32_t next_character(std::string_view text, size_t* at) {

@@ -12,6 +12,9 @@ namespace indextts2 {
 // Refuses overlong forms, surrogates and code points above U+10FFFF. NUL is a valid character.
 void check_utf8(std::string_view text);
 
+// `bytes` with U+FFFD for what is not UTF-8, one for each byte or longest start of a character.
+std::string replace_invalid_utf8(std::string_view bytes);
+
 // All below take valid UTF-8; an offset is a number of bytes and must be the start of a character.
 
 // The character at *at; moves *at behind it.

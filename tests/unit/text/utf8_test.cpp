@@ -35,6 +35,14 @@ TEST(Utf8, NamesByteAndOffset) {
   }
 }
 
+TEST(Utf8, ReplacesTheLongestStarts) {
+  EXPECT_EQ(replace_invalid_utf8("a好😀"), "a好😀");
+  EXPECT_EQ(replace_invalid_utf8("\xF0\x9F\x98"), "\uFFFD");
+  EXPECT_EQ(replace_invalid_utf8("\xF0\x9F\x98x\xE5\xA5好"), "\uFFFDx\uFFFD好");
+  EXPECT_EQ(replace_invalid_utf8("\xE0\x80\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD");
+  EXPECT_EQ(replace_invalid_utf8("\xC0\xF5\x80\xC3"), "\uFFFD\uFFFD\uFFFD\uFFFD");
+}
+
 TEST(Utf8, ReadsForwardsAndBackwards) {
   const std::string text = "aé好😀";
   std::u32string forwards;
