@@ -7,13 +7,25 @@
 #include <ATen/ops/mul.h>
 
 namespace indextts2 {
+namespace {
 
-at::Tensor adaptive_rms_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
-                             double eps) {
+// x / sqrt(mean(x^2) + eps), computed in float32.
+at::Tensor unit_rms(const at::Tensor& x, double eps) {
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor factor =
       at::mean(wide.mul(wide), /*dim=*/{-1}, /*keepdim=*/true).add_(eps).rsqrt_();
-  return at::addcmul(shift, wide.mul(factor).to(x.scalar_type()), scale);
+  return wide.mul(factor).to(x.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  return unit_rms(x, eps).mul_(scale);
+}
+
+at::Tensor adaptive_rms_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                             double eps) {
+  return at::addcmul(shift, unit_rms(x, eps), scale);
 }
 
 at::Tensor adaptive_layer_norm(const at::Tensor& x, const at::Tensor& scale,

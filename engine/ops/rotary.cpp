@@ -1,7 +1,8 @@
-// Rotary position embedding on interleaved pairs of a head's features.
+// Rotary position embedding on pairs of a head's features.
 #include "ops/rotary.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/complex.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/pow.h>
@@ -29,6 +30,16 @@ void rotate_(at::Tensor x, const at::Tensor& table) {
   }
   const at::Tensor wide = x.to(at::kFloat).contiguous().view(pairs);
   x.copy_(at::view_as_real(at::view_as_complex(wide).mul_(turn)).view(x.sizes()));
+}
+
+at::Tensor rotate_halves(const at::Tensor& x, const at::Tensor& table) {
+  const at::Tensor turn = at::view_as_real(table).unsqueeze(1);  // [T, 1, D / 2, 2]
+  const at::Tensor cos = turn.select(-1, 0), sin = turn.select(-1, 1);
+  const int64_t half = x.size(-1) / 2;
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor a = wide.narrow(-1, 0, half), b = wide.narrow(-1, half, half);
+  return at::cat({a.mul(cos).sub_(b.mul(sin)), b.mul(cos).add_(a.mul(sin))}, -1)
+      .to(x.scalar_type());
 }
 
 }  // namespace indextts2

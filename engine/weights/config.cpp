@@ -5,16 +5,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "weights/config_checks.h"
 #include "weights/config_tree.h"
 #include "weights/model_files.h"
 
 namespace indextts2 {
 namespace {
 
-// Far above any model of this architecture; keeps products of two sizes inside int64.
-constexpr Range<int64_t> kSize{1, 1 << 20};
-constexpr Range<int64_t> kToken{0, 1 << 20};
-constexpr Range<int64_t> kCount{1, 1000};
+constexpr Range<int64_t> kSize = kSizeRange, kToken = kTokenRange, kCount = kCountRange;
 
 // Refuses the folders of other versions by name.
 void check_version(const ConfigTree& tree) {
@@ -31,23 +29,6 @@ void check_version(const ConfigTree& tree) {
   }
   if (version < 2) refuse("a model of IndexTTS 1.x" + found);
   if (!tree.has("s2mel")) refuse("a model of IndexTTS 1.x (no s2mel section)");
-}
-
-// The architecture has switches in its files that every IndexTTS 2 model leaves where they are.
-void require_text(const ConfigTree& tree, const std::string& key, const std::string& value) {
-  if (const std::string got = tree.text(key, value); got != value) tree.fail(key, value, got);
-}
-void require_flag(const ConfigTree& tree, const std::string& key, bool value, bool absent) {
-  if (tree.boolean(key, absent) != value) {
-    tree.fail(key, value ? "true" : "false", tree.raw(key));
-  }
-}
-
-void check_divisible(const ConfigTree& tree, const std::string& key, int64_t size,
-                     const std::string& heads_key, int64_t heads) {
-  if (size % heads != 0) {
-    tree.fail(heads_key, "a divisor of " + key + " " + std::to_string(size), std::to_string(heads));
-  }
 }
 
 FileNames read_file_names(const ConfigTree& tree) {

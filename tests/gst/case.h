@@ -21,9 +21,9 @@ inline constexpr bool kSanitizer = false;
 // Whether less than `seconds` have passed since `start` (player.h, seconds_now()). Always true in a
 // sanitizer's build, which is many times slower than what the promptness bounds speak of.
 bool in_time(double start, double seconds);
-// Until the caller is the last thread, 2 s at most. In AddressSanitizer's build alone: its leak
-// check crashes over a thread that ends meanwhile.
-void await_last_thread();
+// Until no thread has come or gone for 100 ms. In AddressSanitizer's build alone: its leak check
+// crashes over a thread that ends meanwhile.
+void await_steady_threads();
 
 struct Case {
   TFun function;

@@ -1,4 +1,4 @@
-// Adaptive norms against their formulas.
+// Norms against their formulas.
 #include "ops/norm.h"
 
 #include <ATen/ops/randn.h>
@@ -15,6 +15,13 @@ TEST(AdaptiveRmsNorm, FollowsTheFormula) {
   const at::Tensor want =
       wide.div(wide.mul(wide).mean(-1, true).add(0.1).sqrt()).mul(scale).add(shift);
   EXPECT_LT(largest_difference(adaptive_rms_norm(x, scale, shift, 0.1), want), 1e-5);
+}
+
+TEST(RmsNorm, FollowsTheFormula) {
+  const at::Tensor x = at::randn({2, 5, 8}), scale = at::randn({8});
+  const at::Tensor wide = x.to(at::kDouble);
+  const at::Tensor want = wide.div(wide.mul(wide).mean(-1, true).add(0.1).sqrt()).mul(scale);
+  EXPECT_LT(largest_difference(rms_norm(x, scale, 0.1), want), 1e-5);
 }
 
 TEST(AdaptiveLayerNorm, FollowsTheFormula) {
