@@ -11,7 +11,6 @@
 #include "cuda/decode_batch.h"
 #include "cuda/flow_network.h"
 #include "cuda/flow_solver.h"
-#include "cuda/latent_pass.h"
 #include "cuda/packed_vocoder.h"
 #include "cuda/wave_decoder.h"
 #include "stages/torch_networks.h"
@@ -36,9 +35,6 @@ class CudaNetworks : public DeviceNetworks {
     CudaDecodeOptions options;
     options.turns = turns_;
     return std::make_unique<CudaDecodeBatch>(gpt_, capacity, options);
-  }
-  std::unique_ptr<LatentPass> latent_pass() const override {
-    return gpt_ ? std::make_unique<CudaLatentPass>(gpt_) : nullptr;
   }
   std::unique_ptr<FlowSolver> flow_solver() const override {
     if (!flow_) return on_torch_.flow_solver();

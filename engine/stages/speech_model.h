@@ -61,8 +61,7 @@ struct SpeechModel {
 };
 
 // The voice encoder of the same files. Where `options` say half precision, w2v-BERT, the largest
-// part by far, and the largest layers of the conformers come in float16; the others stay in
-// float32.
+// part by far, comes in float16; the others stay in float32.
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
                                                        const WeightsOptions& options);
