@@ -22,9 +22,11 @@ done
 
 passed=0
 failed=0
-failures=()  # named again at the end, where they are seen
+failures=()  # named at the end, where they are seen, with what they printed
+failure_log="$(mktemp)"
+trap 'rm -f "$failure_log"' EXIT
 
-# Runs one Meson suite and adds its counts; shows the output of what failed.
+# Runs one Meson suite and adds its counts; keeps the output of what failed.
 run_suite() {  # FOLDER SUITE
   local folder="$1" suite="$2" log ok bad name
   log="$(mktemp)"
@@ -36,7 +38,7 @@ run_suite() {  # FOLDER SUITE
   ok="$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log")"
   bad="$(grep -E '^(Fail|Timeout|Unexpected Pass|Skipped): ' "$log" | awk '{n += $NF} END {print n + 0}')"
   [ -n "$ok" ] || { ok=0; bad=1; failures+=("${folder##*/}: suite $suite ran no test"); }
-  [ "$bad" -eq 0 ] || tail -n 200 "$log"
+  [ "$bad" -eq 0 ] || { printf '== %s (%s)\n' "$suite" "${folder##*/}"; grep -vE '^ *[0-9]+/[0-9]+ .* OK  |^>>>' "$log" | tail -n 60; } >>"$failure_log"
   while read -r name; do failures+=("${folder##*/}: $name"); done < \
     <(sed -nE 's/^ *[0-9]+\/[0-9]+ +[^ ]+ \/ ([^ ]+) +(FAIL|TIMEOUT|SKIP|UNEXPECTEDPASS) .*/\1 \2/p' "$log" | sort -u)
   passed=$((passed + ok))
@@ -89,6 +91,7 @@ for suite in "${suites[@]}"; do
     run_suite "$build_dir" "$suite"
   fi
 done
+cat "$failure_log"
 [ "${#failures[@]}" -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -57,8 +57,7 @@ std::map<std::string, int> Alive::by_type() {
 std::string Alive::left() {
   std::string left;
   // A task's thread lets its task go a moment after the pad was stopped.
-  for (int i = 0; i == 0 || (i < 500 && !left.empty()); ++i) {
-    if (i > 0) g_usleep(10000);
+  wait_until([&] {
     left.clear();
     for (const auto& [type, count] : by_type()) {
       const auto kept = kept_.find(type);
@@ -66,7 +65,8 @@ std::string Alive::left() {
         left += " " + std::to_string(count) + " " + type;
       }
     }
-  }
+    return left.empty();
+  });
   return left;
 }
 

@@ -104,9 +104,10 @@ GstElement* launch(const std::string& line) {
 void run_to_end(GstElement* pipeline) {
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   GstBus* bus = gst_element_get_bus(pipeline);
-  GstMessage* message = gst_bus_timed_pop_filtered(
-      bus, 20 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-  fail_unless(message != nullptr, "no EOS within 20 s");
+  GstMessage* message =
+      gst_bus_timed_pop_filtered(bus, kPatienceSeconds * GST_SECOND,
+                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  fail_unless(message != nullptr, "no EOS");
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
     GError* error = nullptr;
     gst_message_parse_error(message, &error, nullptr);
@@ -302,7 +303,7 @@ CASE(captions_after_a_seek) {
   Seen text;
   watch(pipeline, "c", "text", &text);
   gst_element_set_state(pipeline, GST_STATE_PAUSED);
-  gst_element_get_state(pipeline, nullptr, nullptr, 5 * GST_SECOND);
+  gst_element_get_state(pipeline, nullptr, nullptr, kPatienceSeconds * GST_SECOND);
   {
     std::lock_guard<std::mutex> lock(text.mutex);
     text.pieces.clear();

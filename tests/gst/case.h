@@ -9,21 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "patience.h"
+
 namespace player {
-
-// Freed memory is kept for a while then: figures of the process mean nothing.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitizer = true;
-#else
-inline constexpr bool kSanitizer = false;
-#endif
-
-// Whether less than `seconds` have passed since `start` (player.h, seconds_now()). Always true in a
-// sanitizer's build, which is many times slower than what the promptness bounds speak of.
-bool in_time(double start, double seconds);
-// Until no thread has come or gone for 100 ms. In AddressSanitizer's build alone: its leak check
-// crashes over a thread that ends meanwhile.
-void await_steady_threads();
 
 struct Case {
   TFun function;
@@ -58,10 +46,7 @@ inline void check_near(const std::vector<int>& got, const std::vector<int>& want
 // Each case runs in a process of its own (CK_FORK), with the time limit of CK_DEFAULT_TIMEOUT.
 #define CASE(name)                                                         \
   static void name##_body();                                               \
-  START_TEST(name) {                                                       \
-    name##_body();                                                         \
-    player::await_steady_threads();                                        \
-  }                                                                        \
+  START_TEST(name) { name##_body(); }                                      \
   END_TEST static const bool name##_added = player::add_case(name, #name); \
   static void name##_body()
 

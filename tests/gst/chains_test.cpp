@@ -38,8 +38,8 @@ std::vector<char> spoken(std::initializer_list<Properties::Property> more) {
   Properties all = tiny_model({{"text", kText}, {"max-segment-tokens", "20"}});
   all.all.insert(all.all.end(), more.begin(), more.end());
   Player p(all);
-  fail_unless(p.go_to(GST_STATE_PLAYING, 60));
-  fail_unless(p.wait_end(60));
+  fail_unless(p.go_to(GST_STATE_PLAYING));
+  fail_unless(p.wait_end());
   fail_unless(segments_of(p) >= 5, "%s", p.stats().c_str());
   return p.bytes();
 }
@@ -106,7 +106,7 @@ CASE(chain_from_the_pad_is_the_same_on_any_replicas) {
       p.go_to(GST_STATE_PLAYING, 0);
       for (int i = 0; i < 8; ++i) feeder.push("Line number " + std::to_string(i) + ".\n");
       feeder.end();
-      fail_unless(p.wait_end(60));
+      fail_unless(p.wait_end());
       fail_unless(segments_of(p) >= 8, "%s", p.stats().c_str());
       if (first.empty()) first = p.bytes();
       fail_unless(p.bytes() == first, "%s, prefetch %s", devices, prefetch);
@@ -117,10 +117,10 @@ CASE(chain_from_the_pad_is_the_same_on_any_replicas) {
 
 CASE(no_warning_of_whole_folders) {
   Player tiny(tiny_model({{"text", "Hello."}}));
-  fail_unless(tiny.go_to(GST_STATE_PAUSED, 60));
+  fail_unless(tiny.go_to(GST_STATE_PAUSED));
   check_no_warning(tiny);
   Player bundled({{"text", "Hello."}});
-  fail_unless(bundled.go_to(GST_STATE_PAUSED, 60));
+  fail_unless(bundled.go_to(GST_STATE_PAUSED));
   fail_unless_equals_int(bundled.count(GST_MESSAGE_WARNING), 0);
 }
 
@@ -129,8 +129,8 @@ CASE(warning_of_an_unused_tensor) {
   const std::string folder = folder_with_extra_tensor("quantizer.quantizers.7.scale");
   Player p(tiny_model({{"model-path", folder}, {"text", "Hello."}}));
   for (int round = 0; round < 2; ++round) {  // also when it comes back from READY
-    fail_unless(p.go_to(GST_STATE_PLAYING, 60));
-    fail_unless(p.wait_end(60));
+    fail_unless(p.go_to(GST_STATE_PLAYING));
+    fail_unless(p.wait_end());
     fail_unless(p.bytes().size() > 0);
     int told = 0;
     for (const Report& report : p.reports(GST_MESSAGE_WARNING)) {

@@ -229,7 +229,7 @@ CASE(device_messages_reach_all_who_share) {
     gst_element_set_context(stage->p.pipeline(), kept);
     stage->p.go_to(GST_STATE_PLAYING, 0);
   }
-  for (int i = 0; i < 500 && idle.desk.lost + next.desk.lost < 2; ++i) g_usleep(10000);
+  wait_until([&] { return idle.desk.lost + next.desk.lost >= 2; });
   fail_unless_equals_int(idle.desk.lost, 1);
   fail_unless_equals_int(next.desk.lost, 1);
   Stage last({{"model-path", "tone:segment_ms=20,inject=tone:1:throw@3"},
@@ -251,7 +251,7 @@ CASE(a_pool_can_be_loaded_ahead) {
   gst_element_set_bus(alone, bus);
   gst_element_set_state(alone, GST_STATE_PAUSED);
   GstMessage* const message =
-      gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_HAVE_CONTEXT);
+      gst_bus_timed_pop_filtered(bus, kPatienceSeconds * GST_SECOND, GST_MESSAGE_HAVE_CONTEXT);
   fail_unless(message != nullptr);
   GstContext* context = nullptr;
   gst_message_parse_have_context(message, &context);
@@ -281,8 +281,7 @@ CASE(loading_completes_without_a_text) {
     }
     return complete;
   };
-  for (int i = 0; i < 300 && !completed(); ++i) g_usleep(10000);
-  fail_unless(completed());
+  fail_unless(wait_until(completed));
 }
 
 RUN_CASES("context")

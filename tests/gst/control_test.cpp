@@ -21,9 +21,8 @@ guint64 speak_full(Player& p, const std::string& fields) {
   return id;
 }
 
-void wait_until(const std::function<bool()>& reached, const char* what) {
-  for (int i = 0; i < 500 && !reached(); ++i) g_usleep(10000);
-  fail_unless(reached(), "%s", what);
+void await(const std::function<bool()>& reached, const char* what) {
+  fail_unless(wait_until(reached), "%s", what);
 }
 
 guint64 current(Player& p) {
@@ -138,7 +137,7 @@ CASE(latency_tells_the_pipeline) {
     Player p(
         {{"model-path", "tone:"}, {"is-live", live ? "true" : "false"}, {"keep-alive", "true"}});
     p.go_to(GST_STATE_PLAYING, 0);
-    wait_until(
+    await(
         [&] {
           gint state = 0;
           g_object_get(p.element(), "state", &state, nullptr);
@@ -199,7 +198,7 @@ CASE(live_cues) {
   Feeder feeder(p);
   p.go_to(GST_STATE_PLAYING, 0);
   fail_unless_equals_int(feeder.push("At its time.", 600 * GST_MSECOND), GST_FLOW_OK);
-  wait_until([&] { return current(p) == 1; }, "it does not sound");
+  await([&] { return current(p) == 1; }, "it does not sound");
   GstClockTime sound = GST_CLOCK_TIME_NONE;
   for (const Piece& piece : p.pieces()) {
     if (!piece.gap) sound = std::min(sound, piece.pts);

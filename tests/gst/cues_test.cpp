@@ -75,8 +75,9 @@ Heard speak(const std::string& file, const std::string& bytes, const std::string
   gst_object_unref(tts);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   GstBus* bus = gst_element_get_bus(pipeline);
-  GstMessage* message = gst_bus_timed_pop_filtered(
-      bus, 30 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  GstMessage* message =
+      gst_bus_timed_pop_filtered(bus, kPatienceSeconds * GST_SECOND,
+                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
   fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS, "no EOS");
   gst_message_unref(message);
   gst_object_unref(bus);
@@ -333,7 +334,7 @@ CASE(hours_of_gaps) {
     fail_unless(feeder.event(gst_event_new_gap(second * GST_SECOND, GST_SECOND)));
   }
   feeder.end();
-  fail_unless(p.wait_end(60));
+  fail_unless(p.wait_end());
   const Piece last = p.pieces().back();
   fail_unless_equals_uint64(last.pts + last.duration, 6 * 3600 * GST_SECOND);
 }
@@ -355,7 +356,7 @@ CASE(trap_19_five_thousand_cues) {
   }
   const long late = resident_kib();
   feeder.end();
-  fail_unless(p.wait_end(60));
+  fail_unless(p.wait_end());
   fail_unless(late <= early + 8 * 1024, "%ld KiB, then %ld KiB", early, late);
 }
 

@@ -39,11 +39,7 @@ struct Messages {
     return false;
   }
   bool wait(const std::string& wanted) {
-    for (int i = 0; i < 2000; ++i) {
-      if (has(wanted)) return true;
-      g_usleep(5000);
-    }
-    return false;
+    return wait_until([&] { return has(wanted); });
   }
 };
 
@@ -160,7 +156,7 @@ CASE(actions_that_cannot_be_done_say_so) {
   for (const auto& [action, device] : wrong) {
     fail_unless(act(player, action, device));
     ++warnings;
-    for (int i = 0; i < 2000 && player.count(GST_MESSAGE_WARNING) < warnings; ++i) g_usleep(5000);
+    wait_until([&] { return player.count(GST_MESSAGE_WARNING) >= warnings; });
     fail_unless_equals_int(player.count(GST_MESSAGE_WARNING), warnings);
   }
   fail_unless(player.wait_end());
@@ -170,13 +166,13 @@ CASE(actions_that_cannot_be_done_say_so) {
 CASE(a_lost_device_changes_nothing_in_live_sound) {
   const std::string text = sentences(12);
   LiveRig undisturbed_rig("segment-gap=0");
-  undisturbed_rig.step_to_end(undisturbed_rig.speak(text), 4000);
+  undisturbed_rig.step_to_end(undisturbed_rig.speak(text));
   LiveRig rig(
       "segment-gap=0 devices=tone:0,tone:1 "
       "model-path=\"tone:segment_ms=20,inject=tone:0:throw@3\"");
   const guint64 id = rig.speak(text);
   rig.wait_spoken(12);
-  rig.step_to_end(id, 4000);
+  rig.step_to_end(id);
   fail_unless_equals_int(static_cast<int>(rig.messages("device-lost", 0).size()), 1);
   fail_unless(rig.samples_of(id) == undisturbed_rig.samples_of(1), "another sound");
 }

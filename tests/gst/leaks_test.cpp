@@ -15,13 +15,13 @@ constexpr char kText[] = "One sentence. Two sentences. Three of them. Four, no l
 
 void play_seek_and_stop() {
   Player p(tiny_model({{"text", kText}, {"max-segment-tokens", "20"}, {"devices", "cpu:2"}}));
-  fail_unless(p.go_to(GST_STATE_PLAYING, 60));
-  fail_unless(p.wait_end(60));
+  fail_unless(p.go_to(GST_STATE_PLAYING));
+  fail_unless(p.wait_end());
   const GstClockTime end = p.pieces().back().pts;
   fail_unless(p.seek(end / 2));
-  fail_unless(p.wait_samples(441, 60));
+  fail_unless(p.wait_samples(441));
   fail_unless(p.seek(0));
-  fail_unless(p.wait_samples(441, 60));
+  fail_unless(p.wait_samples(441));
 }
 
 // A pad, a flush of it, and the stop while texts wait.
@@ -30,14 +30,14 @@ void feed_flush_and_stop() {
   Feeder feeder(p, "pango-markup");
   p.go_to(GST_STATE_PLAYING, 0);
   for (int i = 0; i < 5; ++i) feeder.push("A <b>line</b> of text.", i * GST_SECOND);
-  fail_unless(p.wait_samples(441, 60));
+  fail_unless(p.wait_samples(441));
   feeder.event(gst_event_new_flush_start());
   feeder.event(gst_event_new_flush_stop(TRUE));
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_TIME);
   feeder.event(gst_event_new_segment(&segment));
   for (int i = 0; i < 3; ++i) feeder.push("Another one.", i * GST_SECOND);
-  fail_unless(p.wait_samples(441, 60));
+  fail_unless(p.wait_samples(441));
 }
 
 constexpr char kCues[] =
@@ -69,8 +69,9 @@ void caption_to_the_end(const std::string& overflow) {
   GstElement* const pipeline = subtitles_with_captions(overflow);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   GstBus* const bus = gst_element_get_bus(pipeline);
-  GstMessage* const message = gst_bus_timed_pop_filtered(
-      bus, 60 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  GstMessage* const message =
+      gst_bus_timed_pop_filtered(bus, kPatienceSeconds * GST_SECOND,
+                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
   fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS, "no EOS");
   gst_message_unref(message);
   gst_object_unref(bus);
@@ -86,8 +87,9 @@ void caption_seek_and_stop(const std::string& overflow) {
     } else {
       gst_element_set_state(pipeline, GST_STATE_PAUSED);
     }
-    fail_unless_equals_int(gst_element_get_state(pipeline, nullptr, nullptr, 60 * GST_SECOND),
-                           GST_STATE_CHANGE_SUCCESS);
+    fail_unless_equals_int(
+        gst_element_get_state(pipeline, nullptr, nullptr, kPatienceSeconds * GST_SECOND),
+        GST_STATE_CHANGE_SUCCESS);
   }
   stop(pipeline);
 }

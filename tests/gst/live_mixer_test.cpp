@@ -47,7 +47,8 @@ std::vector<float> run(const std::string& line, size_t count, guint64* dropped) 
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, take, &mix, nullptr);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   GstBus* bus = gst_element_get_bus(pipeline);
-  for (int i = 0; i < 2000; ++i) {
+  const double start = seconds_now();
+  while (seconds_now() - start < kPatienceSeconds) {
     {
       std::lock_guard<std::mutex> lock(mix.mutex);
       if (mix.samples.size() >= count) break;

@@ -24,6 +24,7 @@ LiveRig::LiveRig(const std::string& properties) {
 }
 
 LiveRig::~LiveRig() {
+  gst_element_set_state(element_, GST_STATE_NULL);  // the harness frees first what its pad answers
   gst_harness_teardown(harness_);
   gst_bus_set_sync_handler(bus_, nullptr, nullptr, nullptr);
   gst_object_unref(bus_);
@@ -85,20 +86,17 @@ bool LiveRig::cancel(guint64 id) {
 }
 
 void LiveRig::wait_spoken(guint64 segments) {
-  for (int i = 0; i < 1000; ++i) {
+  const bool done = wait_until([&] {
     GstStructure* stats = nullptr;
     g_object_get(element_, "stats", &stats, nullptr);
     guint64 spoken = 0;
     gst_structure_get_uint64(stats, "segments", &spoken);
     gst_structure_free(stats);
-    if (spoken >= segments) {
-      // The session hands it over at once.
-      std::this_thread::sleep_for(std::chrono::milliseconds(30));
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  fail("%d segments were not spoken within 5 s", static_cast<int>(segments));
+    return spoken >= segments;
+  });
+  fail_unless(done, "%d segments were not spoken", static_cast<int>(segments));
+  // The session hands it over at once.
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
 }
 
 GstClockTime LiveRig::now() const {
@@ -137,22 +135,28 @@ void LiveRig::step(int count) {
   }
 }
 
-void LiveRig::step_to_end(guint64 id, int most) {
-  for (int i = 0; i < most; ++i) {
-    if (!messages("utterance-end", id).empty() || !messages("utterance-dropped", id).empty()) {
-      return;
-    }
+// The clock runs as fast as it is stepped, and the threads that speak as fast as the machine lets
+// them: after two seconds of silence they get time.
+bool LiveRig::step_until(const std::function<bool()>& reached) {
+  const double start = seconds_now();
+  for (int silent = 0; !reached(); silent = buffers.back().gap ? silent + 1 : 0) {
+    if (seconds_now() - start > kPatienceSeconds) return false;
+    if (silent > 200) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     step();
   }
-  fail("utterance %d did not end", static_cast<int>(id));
+  return true;
 }
 
-void LiveRig::step_to_sound(guint64 id, int most) {
-  for (int i = 0; i < most; ++i) {
-    if (!buffers.empty() && buffers.back().id == id) return;
-    step();
-  }
-  fail("utterance %d did not sound", static_cast<int>(id));
+void LiveRig::step_to_end(guint64 id) {
+  const bool over = step_until([&] {
+    return !messages("utterance-end", id).empty() || !messages("utterance-dropped", id).empty();
+  });
+  fail_unless(over, "utterance %d did not end", static_cast<int>(id));
+}
+
+void LiveRig::step_to_sound(guint64 id) {
+  const bool sounds = step_until([&] { return !buffers.empty() && buffers.back().id == id; });
+  fail_unless(sounds, "utterance %d did not sound", static_cast<int>(id));
 }
 
 std::vector<LiveMessage> LiveRig::take_messages() {

@@ -4,6 +4,7 @@
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
 
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -47,10 +48,10 @@ class LiveRig {
   void wait_spoken(guint64 segments);
   // Turns the clock on until `count` more buffers are there.
   void step(int count = 1);
-  // Until an utterance-end or -dropped of `id`, at most `most` buffers.
-  void step_to_end(guint64 id, int most = 500);
+  // Until an utterance-end or -dropped of `id`.
+  void step_to_end(guint64 id);
   // Until `id` sounds.
-  void step_to_sound(guint64 id, int most = 500);
+  void step_to_sound(guint64 id);
 
   std::vector<LiveBuffer> buffers;
   std::vector<LiveMessage> messages();
@@ -63,6 +64,7 @@ class LiveRig {
   GstClockTime now() const;
 
  private:
+  bool step_until(const std::function<bool()>& reached);
   static GstBusSyncReply on_message(GstBus*, GstMessage* message, gpointer self);
   void take(GstBuffer* buffer);
 

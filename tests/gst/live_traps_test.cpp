@@ -117,7 +117,7 @@ CASE(trap_20_messages_come_before_their_sound) {
   rig.step(7);
   for (int i = 0; i < 20; ++i) rig.speak("Words of " + std::to_string(i) + ". And some more.");
   rig.wait_spoken(40);
-  rig.step_to_end(20, 4000);
+  rig.step_to_end(20);
   for (guint64 id = 1; id <= 20; ++id) {
     size_t at = 0;
     while (at < rig.buffers.size() && rig.buffers[at].id != id) ++at;

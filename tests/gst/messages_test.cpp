@@ -146,9 +146,7 @@ CASE(errors_and_stops) {
   speak(p, "Bad one.");
   speak(p, "...");
   speak(p, "Fine one.");
-  for (int i = 0; i < 500 && listener.names(4).find(":done") == std::string::npos; ++i) {
-    g_usleep(10000);
-  }
+  wait_until([&] { return listener.names(4).find(":done") != std::string::npos; });
   check_text(listener.names(2), "utterance-queued utterance-end:error");
   check_text(listener.names(3), "utterance-queued utterance-end:error");
   speak(p, "Long enough to be stopped.");
@@ -183,9 +181,7 @@ CASE(trap_07_keep_alive) {
   Listener listener;
   p.on_message(Listener::hear, &listener);
   p.go_to(GST_STATE_PLAYING, 0);
-  for (int i = 0; i < 500 && listener.names(1).find("done") == std::string::npos; ++i) {
-    g_usleep(10000);
-  }
+  wait_until([&] { return listener.names(1).find("done") != std::string::npos; });
   fail_unless_equals_int(p.count(GST_MESSAGE_EOS), 0);
   p.set("text", "Two here now, long enough.");
   gst_element_send_event(p.element(), gst_event_new_eos());
@@ -209,7 +205,7 @@ CASE(trap_19_bounded_cues) {
     most = std::max(most, queued);
   }
   feeder.end();
-  fail_unless(p.wait_end(60));
+  fail_unless(p.wait_end());
   fail_unless(most <= 8 && most > 0, "%d texts were queued", static_cast<int>(most));
 }
 
@@ -223,7 +219,7 @@ CASE(state_property) {
   fail_unless_equals_int(state(), 0);
   p.go_to(GST_STATE_PLAYING, 0);
   fail_unless_equals_int(state(), 1);
-  for (int i = 0; i < 300 && state() == 1; ++i) g_usleep(10000);
+  wait_until([&] { return state() != 1; });
   fail_unless_equals_int(state(), 2);
   gst_element_send_event(p.element(), gst_event_new_eos());
   fail_unless(p.wait_end());
@@ -240,11 +236,10 @@ CASE(named_voices) {
   Feeder feeder(p);
   p.go_to(GST_STATE_PLAYING, 0);
   gboolean loading = FALSE;
-  for (int i = 0; i < 300 && !loading; ++i) {
+  fail_unless(wait_until([&] {
     g_signal_emit_by_name(p.element(), "load-voice", "amy", amy.c_str(), &loading);
-    g_usleep(10000);
-  }
-  fail_unless(loading);
+    return loading != FALSE;
+  }));
   auto say = [&](const char* name, const char* speaker) {
     GstStructure* s = gst_structure_new_empty(name);
     if (speaker) gst_structure_set(s, "speaker", G_TYPE_STRING, speaker, nullptr);

@@ -16,7 +16,7 @@
 namespace player {
 namespace {
 
-std::chrono::seconds seconds(int count) { return std::chrono::seconds(count); }
+constexpr std::chrono::seconds kPatience{kPatienceSeconds};
 
 Report report_of(GstMessage* message) {
   Report report{GST_MESSAGE_TYPE(message), 0, 0, "", ""};
@@ -96,18 +96,20 @@ bool Player::go_to(GstState state, int timeout_s) {
   return false;
 }
 
-bool Player::wait_end(int timeout_s) {
+bool Player::wait_end() {
   std::unique_lock<std::mutex> lock(mutex_);
-  bool over = changed_.wait_for(lock, seconds(timeout_s), [&] { return ends_ + errors_ > 0; });
-  fail_unless(over, "neither EOS nor ERROR within %d s", timeout_s);
+  bool over = changed_.wait_for(lock, kPatience, [&] { return ends_ + errors_ > 0; });
+  fail_unless(over, "neither EOS nor ERROR within %d s", kPatienceSeconds);
   return errors_ == 0;
 }
 
-bool Player::wait_samples(size_t samples, int timeout_s) {
+bool Player::wait_samples(size_t samples) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return changed_.wait_for(lock, seconds(timeout_s), [&] {
+  const auto here = [&] {
     return !pieces_.empty() && pieces_.back().offset_end - pieces_.front().offset >= samples;
-  });
+  };
+  changed_.wait_for(lock, kPatience, [&] { return here() || errors_ > 0; });
+  return here();
 }
 
 GstPadProbeReturn Player::on_flow(GstPad*, GstPadProbeInfo* info, gpointer data) {
@@ -323,14 +325,7 @@ std::string tone_record() {
 
 bool tone_all_gone() {
   auto* alive = tone_function<int()>("indextts2_tone_alive");
-  for (int i = 0; i < 500 && alive() > 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return alive() == 0;
-}
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return wait_until([&] { return alive() == 0; });
 }
 
 GstState state_of(GstElement* element) {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "patience.h"
+
 namespace player {
 
 struct Properties {
@@ -49,13 +51,13 @@ class Player {
   void set(const std::string& name, const std::string& value);
 
   // False when the change failed; waits for its end.
-  bool go_to(GstState state, int timeout_s = 10);
+  bool go_to(GstState state, int timeout_s = kPatienceSeconds);
   // Waits for EOS (true) or an ERROR (false) on the bus; fails the test when neither comes.
-  bool wait_end(int timeout_s = 20);
+  bool wait_end();
   // PLAYING, wait_end().
   bool play() { return go_to(GST_STATE_PLAYING) && wait_end(); }
-  // Waits until `samples` samples have left the element.
-  bool wait_samples(size_t samples, int timeout_s = 10);
+  // Waits until `samples` samples have left the element, or for an ERROR (false).
+  bool wait_samples(size_t samples);
 
   // What has come so far; since the last FLUSH_STOP, where there was one.
   std::vector<char> bytes();
@@ -130,10 +132,9 @@ int frequency_of(const std::string& text);
 
 // What the tone engine wrote down since the last call: JSON lines.
 std::string tone_record();
-// Engines, sessions and voices alive; waits up to 5 s for them to go.
+// Engines, sessions and voices alive; waits for them to go.
 bool tone_all_gone();
 
-double seconds_now();
 GstState state_of(GstElement* element);
 std::string write_file(const std::string& name, const std::string& bytes);
 

@@ -17,7 +17,6 @@ using namespace player;
 namespace {
 
 constexpr int kStormSeconds = 2;
-constexpr int kPatienceSeconds = 20;  // sanitizers and busy machines are slow; a hang is for ever
 
 // Repeats actions on a pipeline, each on a thread of its own, until stop().
 class Storm {

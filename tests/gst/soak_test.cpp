@@ -122,7 +122,7 @@ void speak_live() {
   {
     LiveRig warm_up;  // what GStreamer keeps for the process is made here
     warm_up.speak("One.");
-    warm_up.step_to_end(1, kPatience);
+    warm_up.step_to_end(1);
   }
   alive.keep();
   {
@@ -154,14 +154,13 @@ void take_outcome(GstMessage* message, void* outcomes) {
 
 // Waits while the element has all the texts that may wait.
 guint64 speak(Player* p, const std::string& text) {
-  for (int i = 0; i < 10000; ++i) {
-    guint64 id = 0;
+  guint64 id = 0;
+  const bool taken = wait_until([&] {
     g_signal_emit_by_name(p->element(), "speak", text.c_str(), &id);
-    if (id > 0) return id;
-    g_usleep(1000);
-  }
-  fail("no space for a text within 10 s");
-  return 0;
+    return id > 0;
+  });
+  fail_unless(taken, "no space for a text");
+  return id;
 }
 
 // More sound than is kept for seeking comes in the warm-up: 0.2 s a text and 600 s in all.

@@ -147,6 +147,7 @@ class Alone {
     gst_harness_set_drop_buffers(harness_, TRUE);
   }
   ~Alone() {
+    go_to(GST_STATE_NULL);  // the harness frees first what its pad answers
     gst_harness_teardown(harness_);
     gst_object_unref(element_);
   }
@@ -307,6 +308,7 @@ CASE(line_6_harness_stress) {
   fail_unless(gst_harness_stress_thread_stop(states) > 0);
   g_value_unset(&text);
   gst_event_unref(wish);
+  gst_element_set_state(h->element, GST_STATE_NULL);
   gst_harness_teardown(h);
   gst_object_unref(element);
   fail_unless(tone_all_gone());

@@ -84,7 +84,7 @@ CASE(storm) {
       g_signal_emit_by_name(rig.element(), "cancel-all", storm.below(2), &count);
     }
   }
-  for (guint64 id : ids) rig.step_to_end(id, 20000);
+  for (guint64 id : ids) rig.step_to_end(id);
   fail_unless(ids.size() > 500, "%d texts", static_cast<int>(ids.size()));
   check_sound(rig);
 

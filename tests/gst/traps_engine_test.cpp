@@ -103,7 +103,7 @@ void speak_many(const std::string& device) {
     if (i > 2 * kWarmUp) fail_unless(thread_count() <= threads, "%d threads", thread_count());
   }
   feeder.end();
-  fail_unless(p.wait_end(60));
+  fail_unless(p.wait_end());
   fail_unless_equals_int(static_cast<int>(p.pieces().size()), 2 * kUtterances - 1);  // with gaps
   const double after = resident_mib();
   g_print("%s: %.1f MiB after utterance %d, %.1f MiB after %d; %d threads\n", device.c_str(),
@@ -135,15 +135,15 @@ CASE(trap_14_many_utterances_leave_nothing_on_cuda) {
 CASE(trap_24_cpu_first_cuda_later) {
   const bool has_cuda = !device_line("cuda:0").empty();
   Player first(tiny_model({{"devices", "cpu"}, {"text", "Hello."}}));
-  fail_unless(first.go_to(GST_STATE_PLAYING, 60));
-  fail_unless(first.wait_end(60));
+  fail_unless(first.go_to(GST_STATE_PLAYING));
+  fail_unless(first.wait_end());
   const std::vector<char> heard = first.bytes();
   fail_unless(!heard.empty());
 
   Player second(tiny_model({{"devices", "cuda:0"}, {"text", "Hello."}}));
   if (has_cuda) {
-    fail_unless(second.go_to(GST_STATE_PLAYING, 60));
-    fail_unless(second.wait_end(60));
+    fail_unless(second.go_to(GST_STATE_PLAYING));
+    fail_unless(second.wait_end());
     fail_unless(!second.bytes().empty());
     const std::string stats = second.stats();
     fail_unless(stats.find("cuda:0") != std::string::npos, "%s", stats.c_str());
@@ -158,12 +158,12 @@ CASE(trap_24_cpu_first_cuda_later) {
   }
 
   fail_unless(first.seek(0));
-  fail_unless(first.wait_end(60));
+  fail_unless(first.wait_end());
   fail_unless(first.bytes() == heard);
   fail_unless(first.go_to(GST_STATE_READY));
   first.forget();
-  fail_unless(first.go_to(GST_STATE_PLAYING, 60));
-  fail_unless(first.wait_end(60));
+  fail_unless(first.go_to(GST_STATE_PLAYING));
+  fail_unless(first.wait_end());
   fail_unless(first.bytes() == heard);
 }
 

@@ -131,6 +131,7 @@ CASE(trap_23_harness_play) {
   fail_unless(buffer != nullptr);
   fail_unless_equals_uint64(gst_buffer_get_size(buffer), 441 * sizeof(float));
   gst_buffer_unref(buffer);
+  gst_element_set_state(h->element, GST_STATE_NULL);
   gst_harness_teardown(h);
   gst_object_unref(element);
 }
