@@ -49,6 +49,7 @@ RULES = {
     "engine/stages": ["core/", "stages/", "modules/", "ops/", "audio/", "weights/", "pool/job_queue.h",
                       "pool/fault_injection.h",
                       "text/segment.h"] + ATEN_CORE,
+    "engine/stages/text_emotion": ["core/", "stages/text_emotion.h", "modules/", "weights/", "text/"],
     "engine/cuda": ["core/", "cuda/", "stages/backend.h", "stages/beam_search.h", "stages/decode_batch.h",
                     "stages/torch_networks.h", "modules/", "ops/", "weights/", "ATen/", "c10/", "cuda", "cublasLt.h"],
     "engine/cuda/kernels": ["core/beam_limits.h", "core/random.h", "core/exact_math.h", "cuda", "cuda/kernels/", "mma.h"],

@@ -188,5 +188,27 @@ TEST(ModelFolders, AllCheckpointsOpen) {
   }
 }
 
+TEST_F(ModelFilesTest, FindsTheEmotionModel) {
+  const auto find_it = [&] { return find_emotion_model(model_.string(), "emo/"); };
+  const std::string folder = (model_ / "emo").string();
+  EXPECT_TRUE(throws_error(find_it, ErrorCode::kNotFound,
+                           {"emotion from text", "folder emo ", folder, "IndexTeam", "vector"}));
+  fs::create_directories(folder);
+  EXPECT_TRUE(throws_error(find_it, ErrorCode::kNotFound,
+                           {folder, "config.json", "model.safetensors", "IndexTeam"}));
+  folder_.write("model/emo/config.json", "x");
+  folder_.write("model/emo/model.safetensors.index.json", "x");
+  EmotionModelFiles files = find_it();
+  EXPECT_EQ(files.folder, folder);
+  EXPECT_EQ(files.config, folder + "/config.json");
+  EXPECT_EQ(files.weights, folder + "/model.safetensors.index.json");
+  EXPECT_EQ(files.generation_config, "");
+  folder_.write("model/emo/model.safetensors", "x");
+  folder_.write("model/emo/generation_config.json", "x");
+  files = find_it();
+  EXPECT_EQ(files.weights, folder + "/model.safetensors");
+  EXPECT_EQ(files.generation_config, folder + "/generation_config.json");
+}
+
 }  // namespace
 }  // namespace indextts2
