@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "support/linked_folder.h"
 #include "support/temp_folder.h"
 #include "weights/checkpoint.h"
 #include "weights/expect_error.h"
@@ -20,13 +21,7 @@ const fs::path kTiny = SOURCE_ROOT "/tests/golden/reference/tiny";
 // A copy of the tiny model made of links.
 class ModelFilesTest : public testing::Test {
  protected:
-  ModelFilesTest() {
-    for (const auto& item : fs::recursive_directory_iterator(kTiny)) {
-      const fs::path copy = model_ / fs::relative(item.path(), kTiny);
-      fs::create_directories(item.is_directory() ? copy : copy.parent_path());
-      if (!item.is_directory()) fs::create_symlink(fs::absolute(item.path()), copy);
-    }
-  }
+  ModelFilesTest() { link_folder(kTiny, model_); }
   ModelFiles find() const { return find_model_files(model_.string(), hub_.string()); }
   testing::AssertionResult refuses(const std::vector<std::string>& parts) const {
     return throws_error([&] { find(); }, ErrorCode::kNotFound, parts);
