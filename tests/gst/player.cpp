@@ -321,6 +321,13 @@ std::string tone_record() {
   return text;
 }
 
+std::string record_line(const std::string& record, const std::string& text) {
+  const size_t at = record.find("\"text\":\"" + text);
+  fail_unless(at != std::string::npos, "%s in %s", text.c_str(), record.c_str());
+  const size_t begin = record.rfind('\n', at) + 1;
+  return record.substr(begin, record.find('\n', at) - begin);
+}
+
 bool tone_all_gone() {
   auto* alive = tone_function<int()>("indextts2_tone_alive");
   for (int i = 0; i < 500 && alive() > 0; ++i) {

@@ -130,6 +130,8 @@ int frequency_of(const std::string& text);
 
 // What the tone engine wrote down since the last call: JSON lines.
 std::string tone_record();
+// Its line of the first segment with `text`; fails without one.
+std::string record_line(const std::string& record, const std::string& text);
 // Engines, sessions and voices alive; waits up to 5 s for them to go.
 bool tone_all_gone();
 
