@@ -268,6 +268,7 @@ void load_device(LoadedModel& model, const std::string& word, const StopToken& s
 void unload_device(LoadedModel& model, const std::string& id) {
   model.speakers->remove(id);
   model.voices.leave(id);
+  model.emotions->leave(id);
   free_cached_memory(id);  // what the voice worker still holds goes a moment later
   DeviceEvent event;
   event.kind = DeviceEvent::Kind::kUnloaded;

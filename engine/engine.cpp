@@ -12,15 +12,17 @@
 
 #include "core/clock.h"
 #include "device_loads.h"
+#include "emotion_reader.h"
 #include "encoded_voice.h"
 #include "loaded_model.h"
+#include "lru_cache.h"
 #include "model_stats.h"
 #include "pool/device.h"
 #include "session.h"
 #include "session/speech_order.h"
 #include "shared_loads.h"
 #include "stages/failure.h"
-#include "voice_cache.h"
+#include "voice_key.h"
 
 namespace indextts2 {
 namespace {
@@ -31,7 +33,9 @@ constexpr uint64_t kVoiceCacheBytes = 256u << 20;
 
 // Decoding needs no more than its early part.
 bool needs_whole_voice(const SpeakOptions& speak) {
-  return speak.emotion.vector.has_value() && !speak.emotion.random;
+  const EmotionOptions& emotion = speak.emotion;
+  const bool has_vector = emotion.vector || !emotion.text.empty() || emotion.from_text;
+  return has_vector && !emotion.random;
 }
 
 std::string environment(const char* name) {
@@ -136,6 +140,7 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
   std::shared_ptr<const Voice> load_voice(VoiceOptions options, bool whole, const StopToken& stop);
   std::shared_ptr<const Voice> encode(const VoiceOptions& options, const StopToken& stop,
                                       const Tell& tell) const;
+  EmotionScores read_emotion(const std::string& text, const StopToken& stop);
   std::unique_ptr<SegmentReader> open_reader(std::string text, const SpeakOptions& options) const;
   void submit(const SpeechRequest& speech, const SpeechDone& done) const;
   std::vector<std::string> living_devices() const;
@@ -146,7 +151,7 @@ class LoadedEngine : public Engine, public std::enable_shared_from_this<LoadedEn
   const std::shared_ptr<LoadedModel> model_;
   const EngineOptions options_;
   int listener_ = 0;
-  VoiceCache voices_;
+  LruCache<const Voice> voices_;
   SharedLoads<const Voice> voice_loads_;
 };
 
@@ -215,6 +220,15 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
   return std::make_shared<const EncodedVoice>(result->voice, model_->settings.model_dir);
 }
 
+EmotionScores LoadedEngine::read_emotion(const std::string& text, const StopToken& stop) {
+  return model_->emotions->read(
+      text,
+      [self = shared_from_this()](const StopToken& load_stop) {
+        return load_emotion_reader(*self->model_, self->living_devices(), load_stop);
+      },
+      stop);
+}
+
 std::unique_ptr<SegmentReader> LoadedEngine::open_reader(std::string text,
                                                          const SpeakOptions& options) const {
   FrontOptions front;
@@ -264,6 +278,9 @@ std::unique_ptr<Session> LoadedEngine::open_session(const SessionOptions& option
   backend.load_voice = [self](const VoiceOptions& voice, const SpeakOptions& speak,
                               const StopToken& stop) {
     return self->load_voice(voice, needs_whole_voice(speak), stop);
+  };
+  backend.read_emotion = [self](const std::string& text, const StopToken& stop) {
+    return self->read_emotion(text, stop);
   };
   backend.submit = [self](SpeechRequest request, SpeechDone done) { self->submit(request, done); };
   backend.draw_seed = draw_seed;

@@ -14,6 +14,7 @@
 #include "pool/replica_pool.h"
 #include "stages/synthesizer.h"
 #include "text/front_end.h"
+#include "text_emotions.h"
 #include "voice_service.h"
 #include "weights/model_files.h"
 
@@ -55,6 +56,7 @@ struct LoadedModel {
   std::shared_ptr<DeviceEvents> events;
   std::shared_ptr<const FaultPlan> faults;  // null: none
   VoiceService voices;
+  const std::shared_ptr<TextEmotions> emotions = std::make_shared<TextEmotions>();
   std::shared_ptr<SpeechPool> speakers;  // its replicas have the names of their devices
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/stop_token.h"
 #include "indextts2/engine.h"
+#include "text/emotion_answer.h"
 #include "text/segment.h"
 
 namespace indextts2 {
@@ -41,6 +42,8 @@ struct SessionBackend {
   std::function<std::shared_ptr<const Voice>(const VoiceOptions& options, const SpeakOptions& speak,
                                              const StopToken& stop)>
       load_voice;
+  // Text worker's thread, may take long: the emotion that a text describes or has. Errors as above.
+  std::function<EmotionScores(const std::string& text, const StopToken& stop)> read_emotion;
   // Thread of next(). Returns at once.
   std::function<void(SpeechRequest request, SpeechDone done)> submit;
   std::function<uint64_t()> draw_seed;  // for texts without a seed; any thread

@@ -61,14 +61,16 @@ uint64_t time_of(const char* text) {
 // What an element may change and its end restores.
 struct Style {
   std::string voice, language;
-  std::vector<double> emotion_vector;
+  std::vector<double> emotion_vector;  // or text, not both
+  std::string emotion_text;
   double emotion_alpha = -1;
   bool spelled = false;
   bool silent = false;  // its text is replaced
 
   bool speaks_as(const Style& other) const {
     return voice == other.voice && language == other.language &&
-           emotion_vector == other.emotion_vector && emotion_alpha == other.emotion_alpha;
+           emotion_vector == other.emotion_vector && emotion_text == other.emotion_text &&
+           emotion_alpha == other.emotion_alpha;
   }
 };
 
@@ -178,9 +180,15 @@ class Reader {
   static void apply_emotion(Attributes* attributes, Style* style) {
     const char* const name = attributes->take("name");
     const char* const vector = attributes->take("vector");
-    if (!name == !vector) throw std::string("<emotion> needs one of name and vector");
+    const char* const text = attributes->take("text");
+    if (!name + !vector + !text != 2) {
+      throw std::string("<emotion> needs one of name, vector and text");
+    }
     std::vector<double> values(kEmotions.size());
-    if (name) {
+    if (text) {
+      if (!*text) throw std::string("text: expected the emotion in words, got nothing");
+      values.clear();
+    } else if (name) {
       const auto found = std::find_if(kEmotions.begin(), kEmotions.end(),
                                       [&](const char* one) { return !std::strcmp(one, name); });
       if (found == kEmotions.end()) throw std::string("there is no emotion \"") + name + "\"";
@@ -193,6 +201,7 @@ class Reader {
       if (*at) throw std::string("vector: expected 8 numbers, got \"") + vector + "\"";
     }
     style->emotion_vector = std::move(values);
+    style->emotion_text = text ? text : "";
     if (const char* alpha = attributes->take("alpha")) {
       style->emotion_alpha = only_number(alpha, "alpha");
     }
@@ -218,6 +227,7 @@ class Reader {
     part.voice = style_.voice;
     part.language = style_.language;
     part.emotion_vector = style_.emotion_vector;
+    part.emotion_text = style_.emotion_text;
     part.emotion_alpha = style_.emotion_alpha;
     parts_.push_back(std::move(part));
   }
@@ -297,7 +307,12 @@ Settings settings_of(const MarkupPart& part, Settings settings) {
     settings.voice = part.voice;
   }
   if (!part.language.empty()) settings.language = part.language;
-  if (!part.emotion_vector.empty()) settings.emotion_vector = part.emotion_vector;
+  if (!part.emotion_vector.empty()) {
+    settings.emotion_vector = part.emotion_vector;
+    settings.emotion_text.clear();
+    settings.emotion_from_text = FALSE;
+  }
+  if (!part.emotion_text.empty()) settings.emotion_text = part.emotion_text;
   if (part.emotion_alpha >= 0) settings.emotion_alpha = part.emotion_alpha;
   return settings;
 }

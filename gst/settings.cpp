@@ -16,6 +16,8 @@ EmotionOptions emotion_options(const Settings& settings) {
   EmotionOptions emotion;
   emotion.alpha = settings.emotion_alpha;
   emotion.random = settings.emotion_random;
+  emotion.text = settings.emotion_text;
+  emotion.from_text = settings.emotion_from_text != FALSE;
   if (settings.emotion_vector.empty()) return emotion;
   if (settings.emotion_vector.size() != 8) {
     throw Error(ErrorCode::kSettings,

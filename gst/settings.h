@@ -59,6 +59,8 @@ struct Settings {
   std::map<std::string, std::string> voices;  // name to path
   guint64 max_prompt_ns = 15000000000;
   std::string emotion_audio;
+  std::string emotion_text;  // goes before emotion_from_text, that before the vector and the clip
+  gboolean emotion_from_text = FALSE;
   double emotion_alpha = 1.0;
   gboolean emotion_random = FALSE;
   std::vector<double> emotion_vector;  // 0 or 8 values

@@ -80,8 +80,8 @@ Property emotion_alpha_property() {
   Property row;
   row.spec = g_param_spec_double(
       "emotion-alpha", nullptr,
-      "Strength of emotion-audio or emotion-vector, 0 to 1. 0: the voice clip's own emotion, 1: "
-      "all of the given one",
+      "Strength of emotion-audio, emotion-vector or emotion-text, 0 to 1. 0: the voice clip's own "
+      "emotion, 1: all of the given one",
       0, 1, 1, param_flags(Change::kPlaying));
   row.set = [](Settings& s, const GValue* v) { s.emotion_alpha = g_value_get_double(v); };
   row.get = [](const Settings& s, GValue* v) { g_value_set_double(v, s.emotion_alpha); };
@@ -116,6 +116,16 @@ void add_voice_properties(std::vector<Property>* rows) {
       "Audio file whose emotion is spoken with, in the voice of voice. NULL: the emotion of the "
       "voice clip",
       Change::kPlaying, &Settings::emotion_audio));
+  rows->push_back(string_property(
+      "emotion-text",
+      "The emotion in words: a description, or a sentence that has it. The model's "
+      "qwen0.6bemo4-merge/ makes the vector of it, in place of emotion-vector and emotion-audio. "
+      "Loaded for the first text that asks. NULL: as emotion-from-text says",
+      Change::kPlaying, &Settings::emotion_text));
+  rows->push_back(bool_property("emotion-from-text",
+                                "The emotion of each text is that of its own words, as if they "
+                                "were emotion-text",
+                                Change::kPlaying, &Settings::emotion_from_text));
   rows->push_back(emotion_alpha_property());
   rows->push_back(bool_property("emotion-random",
                                 "Draw the sample of each emotion of emotion-vector at random, from "

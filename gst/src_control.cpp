@@ -88,7 +88,18 @@ bool check_own_field(const char* name, const GValue* value) {
   return false;
 }
 
+// What a field says of the emotion goes before what a property says.
+void forget_other_emotions(const GstStructure* fields, Settings* settings) {
+  const bool given = gst_structure_has_field(fields, "emotion-vector") ||
+                     gst_structure_has_field(fields, "emotion-audio");
+  gboolean from_text = FALSE;
+  gst_structure_get_boolean(fields, "emotion-from-text", &from_text);
+  if (given || from_text) settings->emotion_text.clear();
+  if (given) settings->emotion_from_text = FALSE;
+}
+
 void check_fields(const GstStructure* fields, Settings* settings) {
+  forget_other_emotions(fields, settings);
   for (gint i = 0; i < gst_structure_n_fields(fields); ++i) {
     const char* const name = gst_structure_nth_field_name(fields, static_cast<guint>(i));
     const GValue* const value = gst_structure_get_value(fields, name);

@@ -44,13 +44,13 @@ struct Text {
   // Constant once pushed.
   uint64_t id = 0;
   uint64_t seed = 0;
-  std::shared_ptr<const SpeakOptions> options;
   std::optional<VoiceOptions> voice_options;
   int priority = 0;       // these two are 0 where the session keeps the order of pushing
   double not_before = 0;  // of now_seconds()
   StopSource stop;
-  // The text worker's, once pushed; next() reads `voice` after a segment was found.
+  // The text worker's, once pushed; next() reads `options` and `voice` after a segment was found.
   std::string bytes;
+  std::shared_ptr<const SpeakOptions> options;  // with the vector of the emotion, once read
   std::shared_ptr<const Voice> voice;
   std::unique_ptr<SegmentReader> reader;
   int num_read = 0;  // segments so far

@@ -193,6 +193,7 @@ void TextWorker::read_one() {
     if (!text_->voice) {
       throw Error(ErrorCode::kSettings, "session: the text was pushed without a voice");
     }
+    read_emotion();
     text_->reader = backend_->open_reader(std::move(text_->bytes), *text_->options);
   }
   Segment segment;
@@ -218,6 +219,18 @@ bool TextWorker::load_voice() {
     if (!text_->over) state_->abandon(*text_);
     return false;
   }
+}
+
+// An emotion that is told by words becomes a vector in the text's options.
+void TextWorker::read_emotion() {
+  const EmotionOptions& emotion = text_->options->emotion;
+  const bool own = emotion.text.empty() && emotion.from_text &&
+                   text_->bytes.find_first_not_of(" \t\r\n") != std::string::npos;
+  if (emotion.text.empty() && !own) return;
+  SpeakOptions options = *text_->options;
+  options.emotion.vector =
+      backend_->read_emotion(own ? text_->bytes : emotion.text, text_->stop.token());
+  text_->options = std::make_shared<const SpeakOptions>(std::move(options));
 }
 
 // `item`: nothing when the text has no more segments.

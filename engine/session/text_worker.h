@@ -37,6 +37,7 @@ class TextWorker : public Mortal {
   void forget_read(std::unique_lock<std::mutex>* lock);
   void read_one();
   bool load_voice();
+  void read_emotion();
   void found(std::optional<Found> item);
   void failed(const std::exception_ptr& thrown, int segment);
 

@@ -3,8 +3,6 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -12,6 +10,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "text/tokenizer_files.h"
 #include "text/utf8.h"
 #include "text/word_split.h"
 
@@ -21,53 +20,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr uintmax_t kMaxFileBytes = 64 << 20;
 constexpr int32_t kMaxId = 1 << 24;
-
-[[noreturn]] void refuse(ErrorCode code, const std::string& where, const std::string& expected,
-                         const std::string& got) {
-  throw Error(code, "tokenizer " + where + ": expected " + expected + ", got " + got +
-                        (code == ErrorCode::kModel ? "; only tokenizers of Qwen2 and Qwen3 are read"
-                                                   : "; copy the file anew"));
-}
-
-// A value for a message.
-std::string shown(const json& value) {
-  constexpr size_t kMost = 60;
-  const std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
-}
-
-std::string read_text(const fs::path& path) {
-  if (!fs::is_regular_file(path)) {
-    throw Error(ErrorCode::kNotFound,
-                "tokenizer " + path.string() + " does not exist; is the model folder complete?");
-  }
-  const uintmax_t size = fs::file_size(path);
-  if (size > kMaxFileBytes) {
-    refuse(ErrorCode::kOpenRead, path.string(), "at most 64 MiB", std::to_string(size) + " bytes");
-  }
-  std::ifstream stream(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(stream)), {});
-  if (!stream || text.size() != size) {
-    refuse(ErrorCode::kOpenRead, path.string(), std::to_string(size) + " bytes",
-           std::to_string(text.size()));
-  }
-  return text;
-}
-
-json read_object(const fs::path& path) {
-  try {
-    json root = json::parse(read_text(path));
-    if (root.is_object()) return root;
-    refuse(ErrorCode::kOpenRead, path.string(), "a JSON object", shown(root));
-  } catch (const json::exception& error) {
-    throw Error(
-        ErrorCode::kOpenRead,
-        "tokenizer " + path.string() + ": expected JSON, got something else; copy the file anew",
-        error.what());
-  }
-}
 
 // Bytes are written as characters that can be seen: those of Latin-1 as themselves, the others from
 // U+0100 on. The byte of a character; -1: none.
@@ -99,7 +52,8 @@ class ByteAlphabet {
 
 int32_t read_id(const std::string& where, const json& value) {
   if (!value.is_number_unsigned() || value.get<uint64_t>() > kMaxId) {
-    refuse(ErrorCode::kOpenRead, where, "an id from 0 to " + std::to_string(kMaxId), shown(value));
+    refuse_tokenizer(ErrorCode::kOpenRead, where, "an id from 0 to " + std::to_string(kMaxId),
+                     shown_json(value));
   }
   return value.get<int32_t>();
 }
@@ -110,20 +64,22 @@ class VocabularyBuilder {
   explicit VocabularyBuilder(const fs::path& source) { vocabulary_.source = source.string(); }
 
   void add_token(const std::string& where, const json& entry, int32_t id) {
-    if (!entry.is_object()) refuse(ErrorCode::kOpenRead, where, "an object", shown(entry));
+    if (!entry.is_object())
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "an object", shown_json(entry));
     const auto flag = [&](const char* name) {
       const json value = entry.value(name, json(false));
       if (!value.is_boolean()) {
-        refuse(ErrorCode::kOpenRead, where + ", " + name, "true or false", shown(value));
+        refuse_tokenizer(ErrorCode::kOpenRead, where + ", " + name, "true or false",
+                         shown_json(value));
       }
       return value.get<bool>();
     };
     const json content = entry.value("content", json());
     if (!content.is_string() || content.get_ref<const std::string&>().empty()) {
-      refuse(ErrorCode::kOpenRead, where + ", content", "a text", shown(content));
+      refuse_tokenizer(ErrorCode::kOpenRead, where + ", content", "a text", shown_json(content));
     }
     for (const char* name : {"lstrip", "rstrip", "single_word"}) {
-      if (flag(name)) refuse(ErrorCode::kModel, where + ", " + name, "false", "true");
+      if (flag(name)) refuse_tokenizer(ErrorCode::kModel, where + ", " + name, "false", "true");
     }
     added_.insert(content.get<std::string>());
     vocabulary_.added.push_back(
@@ -133,10 +89,10 @@ class VocabularyBuilder {
   // Behind all calls of add_token.
   void read_ids(const std::string& where, const json& ids) {
     if (!ids.is_object()) {
-      refuse(ErrorCode::kOpenRead, where, "an object of tokens and ids", shown(ids));
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "an object of tokens and ids", shown_json(ids));
     }
     for (const auto& item : ids.items()) {
-      const std::string place = where + ", token " + shown(item.key());
+      const std::string place = where + ", token " + shown_json(item.key());
       const int32_t id = read_id(place, item.value());
       if (added_.count(item.key())) continue;
       vocabulary_.ids.emplace(bytes_of(place, item.key()), id);
@@ -146,7 +102,8 @@ class VocabularyBuilder {
   void read_merge(const std::string& where, const std::string& line) {
     const size_t space = line.find(' ');
     if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-      refuse(ErrorCode::kOpenRead, where, "two tokens with one space between", shown(line));
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "two tokens with one space between",
+                       shown_json(line));
     }
     read_merge(where, line.substr(0, space), line.substr(space + 1));
   }
@@ -162,7 +119,8 @@ class VocabularyBuilder {
   std::string bytes_of(const std::string& where, const std::string& token) const {
     std::optional<std::string> bytes = alphabet_.bytes_of(token);
     if (!bytes || bytes->empty()) {
-      refuse(ErrorCode::kOpenRead, where, "a token whose characters stand for bytes", shown(token));
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "a token whose characters stand for bytes",
+                       shown_json(token));
     }
     return std::move(*bytes);
   }
@@ -178,7 +136,8 @@ void check_kind(const std::string& path, const json& root) {
     const json::json_pointer place(pointer);
     const json got = root.contains(place) ? root.at(place) : json();
     if (got == expected || (or_absent && (got.is_null() || got == ""))) return;
-    refuse(ErrorCode::kModel, path + ", " + pointer, shown(expected), shown(got));
+    refuse_tokenizer(ErrorCode::kModel, path + ", " + pointer, shown_json(expected),
+                     shown_json(got));
   };
   expect("/model/type", "BPE", false);
   expect("/normalizer/type", "NFC", false);
@@ -203,23 +162,24 @@ void check_kind(const std::string& path, const json& root) {
 
 BpeVocabulary read_tokenizer_json(const fs::path& path) {
   const std::string name = path.string();
-  const json root = read_object(path);
+  const json root = read_tokenizer_object(path);
   check_kind(name, root);
   VocabularyBuilder builder(path);
   const json added = root.value("added_tokens", json::array());
   if (!added.is_array()) {
-    refuse(ErrorCode::kOpenRead, name + ", added_tokens", "a list", shown(added));
+    refuse_tokenizer(ErrorCode::kOpenRead, name + ", added_tokens", "a list", shown_json(added));
   }
   for (size_t k = 0; k < added.size(); ++k) {
     const std::string where = name + ", added_tokens, entry " + std::to_string(k);
-    if (!added[k].is_object()) refuse(ErrorCode::kOpenRead, where, "an object", shown(added[k]));
+    if (!added[k].is_object())
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "an object", shown_json(added[k]));
     builder.add_token(where, added[k], read_id(where + ", id", added[k].value("id", json())));
   }
   const json& model = root.at("model");
   builder.read_ids(name + ", model, vocab", model.value("vocab", json()));
   const json merges = model.value("merges", json());
   if (!merges.is_array()) {
-    refuse(ErrorCode::kOpenRead, name + ", model, merges", "a list", shown(merges));
+    refuse_tokenizer(ErrorCode::kOpenRead, name + ", model, merges", "a list", shown_json(merges));
   }
   for (size_t k = 0; k < merges.size(); ++k) {
     const std::string where = name + ", model, merges, entry " + std::to_string(k);
@@ -230,7 +190,7 @@ BpeVocabulary read_tokenizer_json(const fs::path& path) {
                merge[1].is_string()) {
       builder.read_merge(where, merge[0].get<std::string>(), merge[1].get<std::string>());
     } else {
-      refuse(ErrorCode::kOpenRead, where, "two tokens", shown(merge));
+      refuse_tokenizer(ErrorCode::kOpenRead, where, "two tokens", shown_json(merge));
     }
   }
   return builder.take();
@@ -238,12 +198,13 @@ BpeVocabulary read_tokenizer_json(const fs::path& path) {
 
 void read_added_tokens(const fs::path& path, VocabularyBuilder* builder) {
   if (!fs::exists(path)) return;
-  const json root = read_object(path);
+  const json root = read_tokenizer_object(path);
   const json added = root.value("added_tokens_decoder", json::object());
   const std::string name = path.string() + ", added_tokens_decoder";
-  if (!added.is_object()) refuse(ErrorCode::kOpenRead, name, "an object", shown(added));
+  if (!added.is_object())
+    refuse_tokenizer(ErrorCode::kOpenRead, name, "an object", shown_json(added));
   for (const auto& item : added.items()) {
-    const std::string where = name + ", " + shown(item.key());
+    const std::string where = name + ", " + shown_json(item.key());
     const json id = json::parse(item.key(), nullptr, false);
     builder->add_token(where, item.value(),
                        read_id(where, id.is_discarded() ? json(item.key()) : id));
@@ -251,7 +212,7 @@ void read_added_tokens(const fs::path& path, VocabularyBuilder* builder) {
 }
 
 void read_merges(const fs::path& path, VocabularyBuilder* builder) {
-  const std::string text = read_text(path);
+  const std::string text = read_tokenizer_text(path);
   try {
     check_utf8(text);
   } catch (const Error& error) {
@@ -276,7 +237,7 @@ BpeVocabulary read_bpe_vocabulary(const std::string& folder) {
   if (fs::exists(root / "tokenizer.json")) return read_tokenizer_json(root / "tokenizer.json");
   const fs::path path = root / "vocab.json";
   VocabularyBuilder builder(path);
-  const json ids = read_object(path);
+  const json ids = read_tokenizer_object(path);
   read_added_tokens(root / "tokenizer_config.json", &builder);
   builder.read_ids(path.string(), ids);
   read_merges(root / "merges.txt", &builder);

@@ -62,6 +62,14 @@ fs::path find_snapshot(const fs::path& cache, std::string repository) {
   return only;
 }
 
+constexpr char kDownloadAll[] =
+    "download the folder completely: IndexTeam/IndexTTS-2, and for hf_cache/ "
+    "facebook/w2v-bert-2.0, amphion/MaskGCT, funasr/campplus, nvidia/bigvgan_v2_22khz_80band_256x";
+constexpr char kWithoutEmotionModel[] =
+    "it is part of IndexTeam/IndexTTS-2 (1.2 GB); download it completely, or give the emotion as a "
+    "vector or a clip";
+
+// Of the files of one folder.
 class Finder {
  public:
   Finder(fs::path model_dir, fs::path hub_cache)
@@ -113,13 +121,11 @@ class Finder {
     return {};
   }
 
-  void check() const {
+  void check(const std::string& what = "model folder",
+             const std::string& remedy = kDownloadAll) const {
     if (missing_.empty()) return;
     throw Error(ErrorCode::kNotFound,
-                "model folder " + model_dir_.string() + ": missing " + missing_ +
-                    "; download the folder completely: IndexTeam/IndexTTS-2, and for hf_cache/ "
-                    "facebook/w2v-bert-2.0, amphion/MaskGCT, funasr/campplus, "
-                    "nvidia/bigvgan_v2_22khz_80band_256x");
+                what + " " + model_dir_.string() + ": missing " + missing_ + "; " + remedy);
   }
 
  private:
@@ -202,6 +208,25 @@ ModelFiles find_model_files(const std::string& model_dir, const std::string& hub
   files.glossary = finder.optional("glossary.yaml");
   files.prompts = find_prompts(model_dir);
   finder.check();
+  return files;
+}
+
+EmotionModelFiles find_emotion_model(const std::string& model_dir,
+                                     const std::string& qwen_emo_path) {
+  // Without the slash that may end the name: its last part is what a message shows.
+  const fs::path folder = (fs::path(model_dir) / qwen_emo_path / "config.json").parent_path();
+  if (!is_folder(folder)) {
+    throw Error(ErrorCode::kNotFound,
+                "emotion from text needs the folder " + folder.filename().string() +
+                    " of the model, searched as " + folder.string() + "; " + kWithoutEmotionModel);
+  }
+  Finder finder(folder, /*hub_cache=*/"");
+  EmotionModelFiles files;
+  files.folder = folder.string();
+  files.config = finder.own("config.json");
+  files.weights = finder.own_checkpoint("model.safetensors");
+  files.generation_config = finder.optional("generation_config.json");
+  finder.check("emotion from text: folder", kWithoutEmotionModel);
   return files;
 }
 

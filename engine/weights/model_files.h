@@ -28,4 +28,16 @@ struct ModelFiles {
 // place searched and what to do; Error{kModel} for the folder of another version of IndexTTS.
 ModelFiles find_model_files(const std::string& model_dir, const std::string& hub_cache);
 
+// The folder of the language model that reads emotions from text, which only some need.
+struct EmotionModelFiles {
+  std::string folder;  // its tokenizer lies there, too
+  std::string config, weights;
+  std::string generation_config;  // optional
+};
+
+// `qwen_emo_path`: as config.yaml has it, seen from the model folder. Throws Error{kNotFound} that
+// names the folder or its missing files, where they were searched and what to do.
+EmotionModelFiles find_emotion_model(const std::string& model_dir,
+                                     const std::string& qwen_emo_path);
+
 }  // namespace indextts2

@@ -71,6 +71,30 @@ CASE(speak_full_takes_every_field) {
   }
 }
 
+// What a field says of the emotion counts, whichever property says more.
+CASE(speak_full_replaces_the_emotion) {
+  Player p({{"model-path", "tone:"}, {"keep-alive", "true"}, {"emotion-text", "of the property"}});
+  p.go_to(GST_STATE_PLAYING, 0);
+  fail_unless(speak_full(p, "text=\"One here.\", emotion-text=\"with a smile\"") > 0);
+  fail_unless(speak_full(p, "text=\"Two here.\", emotion-from-text=true") > 0);
+  fail_unless(speak_full(p,
+                         "text=\"Three here.\", emotion-vector=<0.25, 0.0, 0.0, 0.0, 0.0, 0.0, "
+                         "0.0, 0.0>") > 0);
+  fail_unless(speak_full(p, "text=\"Four here.\", emotion-from-text=false") > 0);
+  GstFlowReturn flow;
+  g_signal_emit_by_name(p.element(), "end-of-stream", &flow);
+  fail_unless(p.wait_end());
+  const std::string record = tone_record();
+  auto check = [&](const char* text, const char* wanted) {
+    const std::string line = record_line(record, text);
+    fail_unless(line.find(wanted) != std::string::npos, "no %s in %s", wanted, line.c_str());
+  };
+  check("One here.", "\"emotion_text\":\"with a smile\"");
+  check("Two here.", "\"emotion_from_text\":true,\"emotion_text\":\"\"");
+  check("Three here.", "\"vector\":[0.25,");
+  check("Four here.", "\"emotion_text\":\"of the property\"");
+}
+
 // A wrong field is a WARNING and the answer 0; nothing of it is spoken.
 CASE(speak_full_refuses_what_it_does_not_know) {
   Player p({{"model-path", "tone:"}, {"keep-alive", "true"}});

@@ -72,12 +72,7 @@ CASE(voices_and_emotions) {
       "hers.</emotion></voice>"
       "<voice name='bert'>His.</voice>"
       "<emotion vector=\"0 0.25 0 0 0 0 0 1\" alpha=\"0.75\">Angry.</emotion> Mine again.");
-  auto line_of = [&](const std::string& text) {
-    const size_t at = s.record.find("\"" + text);
-    fail_unless(at != std::string::npos, "%s in %s", text.c_str(), s.record.c_str());
-    const size_t begin = s.record.rfind('\n', at) + 1;
-    return s.record.substr(begin, s.record.find('\n', at) - begin);
-  };
+  auto line_of = [&](const std::string& text) { return record_line(s.record, text); };
   fail_unless(line_of("Hers.").find("/a.wav") != std::string::npos);
   const std::string sad = line_of("Sad hers.");
   fail_unless(sad.find("/a.wav") != std::string::npos && sad.find("0.5") != std::string::npos, "%s",
@@ -89,6 +84,29 @@ CASE(voices_and_emotions) {
     fail_unless(line_of(plain).find(".wav") == std::string::npos, "%s", plain);
     fail_unless(line_of(plain).find("0.25") == std::string::npos);
   }
+}
+
+// Inside an element its own emotion counts, whatever the property says.
+CASE(emotions_in_words) {
+  Player p({{"model-path", "tone:"}, {"use-markup", "true"}, {"emotion-text", "of the property"}});
+  p.set("text",
+        "One. <emotion text=\"with a smile\" alpha=\"0.75\">Two. <emotion name=\"sad\">Three."
+        "</emotion> Four.</emotion> <emotion vector=\"0 0.25 0 0 0 0 0 1\">Five.</emotion>");
+  fail_unless(p.play());
+  const std::string record = tone_record();
+  auto check = [&](const char* text, const char* words) {
+    const std::string line = record_line(record, text),
+                      wanted = std::string("\"emotion_text\":\"") + words;
+    fail_unless(line.find(wanted + "\"") != std::string::npos, "%s", line.c_str());
+  };
+  check("One.", "of the property");
+  check("Two.", "with a smile");
+  check("Three.", "");
+  check("Four.", "with a smile");
+  check("Five.", "");
+  fail_unless(record_line(record, "Two.").find("\"alpha\":0.75") != std::string::npos);
+  fail_unless(record_line(record, "Three.").find("\"vector\":[0.0,0.0,1.0,") != std::string::npos);
+  fail_unless(record_line(record, "Five.").find("\"vector\":[0.0,0.25,") != std::string::npos);
 }
 
 CASE(words_in_place_of_others) {
@@ -156,7 +174,10 @@ CASE(errors_name_the_place) {
   check_refused("<break time=\"1s\" size=\"2\"/>x", "the attribute size is not known here");
   check_refused("<emotion name=\"bored\">x</emotion>", "there is no emotion \"bored\"");
   check_refused("<emotion vector=\"1 2\">x</emotion>", "vector");
-  check_refused("<emotion>x</emotion>", "needs one of name and vector");
+  check_refused("<emotion>x</emotion>", "needs one of name, vector and text");
+  check_refused("<emotion name=\"sad\" text=\"sad\">x</emotion>",
+                "needs one of name, vector and text");
+  check_refused("<emotion text=\"\">x</emotion>", "in words");
   check_refused("<say-as interpret-as=\"date\">x</say-as>", "expected characters");
   check_refused("One <p>two.", "line 1");
   check_refused("One & two.", "line 1");

@@ -203,6 +203,7 @@ int Player::count(GstMessageType type) { return static_cast<int>(reports(type).s
 void Player::forget() {
   std::lock_guard<std::mutex> lock(mutex_);
   clear();
+  errors_ = 0;
 }
 
 void Player::forget_messages() {
@@ -321,6 +322,13 @@ std::string tone_record() {
   std::string text = lines;
   std::free(lines);
   return text;
+}
+
+std::string record_line(const std::string& record, const std::string& text) {
+  const size_t at = record.find("\"text\":\"" + text);
+  fail_unless(at != std::string::npos, "%s in %s", text.c_str(), record.c_str());
+  const size_t begin = record.rfind('\n', at) + 1;
+  return record.substr(begin, record.find('\n', at) - begin);
 }
 
 bool tone_all_gone() {

@@ -68,7 +68,7 @@ class Player {
   std::vector<GstSegment> segments();
   std::vector<Report> reports(GstMessageType type);
   int count(GstMessageType type);
-  // Forgets sound and events, not messages.
+  // Forgets sound and events, and the end that they came to; not messages.
   void forget();
   void forget_messages();
   // From now on: no bytes(), only the rest.
@@ -132,6 +132,8 @@ int frequency_of(const std::string& text);
 
 // What the tone engine wrote down since the last call: JSON lines.
 std::string tone_record();
+// Its line of the first segment with `text`; fails without one.
+std::string record_line(const std::string& record, const std::string& text);
 // Engines, sessions and voices alive; waits for them to go.
 bool tone_all_gone();
 

@@ -67,6 +67,8 @@ CASE(names_and_defaults) {
                                                      {"voice", "NULL"},
                                                      {"max-prompt-duration", "15000000000"},
                                                      {"emotion-audio", "NULL"},
+                                                     {"emotion-text", "NULL"},
+                                                     {"emotion-from-text", "false"},
                                                      {"emotion-alpha", "1"},
                                                      {"emotion-random", "false"},
                                                      {"emotion-vector", "<  >"},
@@ -156,6 +158,30 @@ CASE(values_reach_the_engine) {
         "\"repetition_penalty\"", "\"typical_mass\"", "\"max_mel_tokens\""}) {
     fail_if(has(record, unset), "%s was set", unset);
   }
+}
+
+// Words go before the vector; the text's own words count only without others. Each change holds
+// from the next text on.
+CASE(emotion_in_words) {
+  Player p({{"model-path", "tone:"},
+            {"text", "One here."},
+            {"emotion-vector", "<0.1, 0, 0, 0, 0, 0, 0, 0>"},
+            {"emotion-text", "with a smile"},
+            {"emotion-from-text", "true"}});
+  fail_unless(p.go_to(GST_STATE_PAUSED));
+  g_object_set(p.element(), "emotion-text", nullptr, nullptr);
+  p.set("text", "Two here.");
+  p.set("emotion-from-text", "false");
+  p.set("text", "Three here.");
+  fail_unless(p.play());
+  const std::string record = tone_record();
+  const std::string one = record_line(record, "One"), two = record_line(record, "Two"),
+                    three = record_line(record, "Three");
+  const char* const given = "\"vector\":[0.1,0.0";
+  fail_unless(has(one, "\"emotion_text\":\"with a smile\"") && has(one, "0.5") && !has(one, given));
+  fail_unless(has(two, "\"emotion_text\":\"\"") && has(two, "\"emotion_from_text\":true"));
+  fail_unless(has(two, "0.5") && !has(two, given));
+  fail_unless(has(three, "\"emotion_from_text\":false") && has(three, given));
 }
 
 CASE(drawn_seeds_differ) {

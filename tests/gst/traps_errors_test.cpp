@@ -98,6 +98,12 @@ CASE(trap_08_error_messages) {
        resource,
        GST_RESOURCE_ERROR_SETTINGS,
        "emotion-vector"},
+      {{{"model-path", "tone:throw_at=read_emotion,throw=kNotFound"},
+        {"text", "a"},
+        {"emotion-text", "glad"}},
+       resource,
+       GST_RESOURCE_ERROR_NOT_FOUND,
+       "read_emotion"},
   };
   for (const Wanted& wanted : all) check_error(wanted);
 }

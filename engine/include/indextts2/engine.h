@@ -19,7 +19,7 @@
 
 namespace indextts2 {
 
-inline constexpr int kEngineAbi = 6;            // raised when anything in this header changes
+inline constexpr int kEngineAbi = 7;            // raised when anything in this header changes
 inline constexpr int kSampleRateHz = 22050;     // of every Wave
 inline constexpr double kMaxPromptSeconds = 15.0;
 
@@ -108,7 +108,12 @@ struct GenerationOptions {
 struct EmotionOptions {
   // happy, angry, sad, afraid, disgusted, melancholic, surprised, calm; unset: the voice's own emotion clip
   std::optional<std::array<double, 8>> vector;
-  double alpha = 1.0;                          // strength of the emotion clip or of `vector`
+  // A description of the emotion, or a sentence that has it, from which the model's qwen0.6bemo4-merge/ reads the vector, in
+  // place of `vector`; empty: not. Loaded for the first text that asks; the vector of a text is kept for others that ask alike.
+  // Error{kNotFound} at the text's place without that folder.
+  std::string text;
+  bool from_text = false;                      // the same with the spoken text itself, where `text` is empty
+  double alpha = 1.0;                          // strength of the emotion clip or of the vector
   bool random = false;                         // draw the rows of each emotion group from the seed
 };
 

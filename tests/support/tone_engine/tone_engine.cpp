@@ -131,6 +131,14 @@ std::shared_ptr<const Voice> load(const Core& core, const VoiceOptions& voice,
                                      voice.max_prompt_seconds);
 }
 
+EmotionScores read_emotion(const Core& core, const std::string& text, const StopToken& stop) {
+  core.options.maybe_throw("read_emotion");
+  tone_sleep(core.options.voice_ms, stop);
+  EmotionScores scores{};
+  scores[tone_hash(text) % scores.size()] = 0.5;
+  return scores;
+}
+
 std::vector<TonePool::Plan> tone_plans(const Core& core, const std::vector<std::string>& names,
                                        Replicas* replicas) {
   std::vector<TonePool::Plan> plans;
@@ -163,6 +171,9 @@ class ToneEngine : public Engine {
     };
     backend.load_voice = [core = core_](const VoiceOptions& voice, const SpeakOptions&,
                                         const StopToken& stop) { return load(*core, voice, stop); };
+    backend.read_emotion = [core = core_](const std::string& text, const StopToken& stop) {
+      return indextts2::read_emotion(*core, text, stop);
+    };
     backend.submit = [core = core_](SpeechRequest request, SpeechDone done) {
       const Order order = order_of(request);
       const StopToken stop = request.stop;

@@ -54,6 +54,8 @@ void write_down(const SpeechRequest& request, const std::string& device) {
       {"schedule", request.schedule == Schedule::kRoundRobin ? "round-robin" : "least-work"},
       {"alpha", options.emotion.alpha},
       {"random", options.emotion.random},
+      {"emotion_text", options.emotion.text},
+      {"emotion_from_text", options.emotion.from_text},
       {"first_segment_tokens", options.first_segment_tokens},
       {"first_segment", options.first_segment},
       {"glossary_path", options.glossary_path},

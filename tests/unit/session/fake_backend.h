@@ -63,6 +63,7 @@ class FakeBackend {
   };
   PieceReader::OnRead on_read;
   std::function<void(const VoiceOptions&, const StopToken&)> on_voice;
+  std::function<EmotionScores(const std::string&, const StopToken&)> on_emotion;
   std::function<void(const SpeechRequest&)> on_submit;
   bool answers_at_once = false;
 
@@ -76,6 +77,9 @@ class FakeBackend {
                                 const StopToken& stop) {
       if (on_voice) on_voice(options, stop);
       return std::make_shared<FakeVoice>(options.speaker.path);
+    };
+    backend.read_emotion = [this](const std::string& text, const StopToken& stop) {
+      return on_emotion ? on_emotion(text, stop) : EmotionScores{};
     };
     backend.submit = [this](SpeechRequest request, SpeechDone done) {
       if (on_submit) on_submit(request);

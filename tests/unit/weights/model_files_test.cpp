@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "support/linked_folder.h"
 #include "support/temp_folder.h"
 #include "weights/checkpoint.h"
 #include "weights/expect_error.h"
@@ -20,13 +21,7 @@ const fs::path kTiny = SOURCE_ROOT "/tests/golden/reference/tiny";
 // A copy of the tiny model made of links.
 class ModelFilesTest : public testing::Test {
  protected:
-  ModelFilesTest() {
-    for (const auto& item : fs::recursive_directory_iterator(kTiny)) {
-      const fs::path copy = model_ / fs::relative(item.path(), kTiny);
-      fs::create_directories(item.is_directory() ? copy : copy.parent_path());
-      if (!item.is_directory()) fs::create_symlink(fs::absolute(item.path()), copy);
-    }
-  }
+  ModelFilesTest() { link_folder(kTiny, model_); }
   ModelFiles find() const { return find_model_files(model_.string(), hub_.string()); }
   testing::AssertionResult refuses(const std::vector<std::string>& parts) const {
     return throws_error([&] { find(); }, ErrorCode::kNotFound, parts);
@@ -186,6 +181,28 @@ TEST(ModelFolders, AllCheckpointsOpen) {
                 file->find(file->names().back())->shape);
     }
   }
+}
+
+TEST_F(ModelFilesTest, FindsTheEmotionModel) {
+  const auto find_it = [&] { return find_emotion_model(model_.string(), "emo/"); };
+  const std::string folder = (model_ / "emo").string();
+  EXPECT_TRUE(throws_error(find_it, ErrorCode::kNotFound,
+                           {"emotion from text", "folder emo ", folder, "IndexTeam", "vector"}));
+  fs::create_directories(folder);
+  EXPECT_TRUE(throws_error(find_it, ErrorCode::kNotFound,
+                           {folder, "config.json", "model.safetensors", "IndexTeam"}));
+  folder_.write("model/emo/config.json", "x");
+  folder_.write("model/emo/model.safetensors.index.json", "x");
+  EmotionModelFiles files = find_it();
+  EXPECT_EQ(files.folder, folder);
+  EXPECT_EQ(files.config, folder + "/config.json");
+  EXPECT_EQ(files.weights, folder + "/model.safetensors.index.json");
+  EXPECT_EQ(files.generation_config, "");
+  folder_.write("model/emo/model.safetensors", "x");
+  folder_.write("model/emo/generation_config.json", "x");
+  files = find_it();
+  EXPECT_EQ(files.weights, folder + "/model.safetensors");
+  EXPECT_EQ(files.generation_config, folder + "/generation_config.json");
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
-// Voices by content.
-#include "voice_cache.h"
+// Names of voices by content.
+#include "voice_key.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace indextts2 {
@@ -66,33 +68,6 @@ std::string hash_clip(const Clip& clip) {
 std::string voice_key(const VoiceOptions& options) {
   return hash_clip(options.speaker) + "/" + hash_clip(options.emotion) + "/" +
          std::to_string(options.max_prompt_seconds);
-}
-
-std::shared_ptr<const Voice> VoiceCache::find(const std::string& key) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-    if (entry->key != key) continue;
-    entries_.splice(entries_.begin(), entries_, entry);
-    return entries_.front().voice;
-  }
-  return nullptr;
-}
-
-void VoiceCache::insert(const std::string& key, std::shared_ptr<const Voice> voice,
-                        uint64_t bytes) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-    if (entry->key != key) continue;
-    bytes_ -= entry->bytes;
-    entries_.erase(entry);
-    break;
-  }
-  entries_.push_front({key, std::move(voice), bytes});
-  bytes_ += bytes;
-  while (bytes_ > max_bytes_ && entries_.size() > 1) {
-    bytes_ -= entries_.back().bytes;
-    entries_.pop_back();
-  }
 }
 
 }  // namespace indextts2

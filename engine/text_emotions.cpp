@@ -1,0 +1,64 @@
+// Emotions asked for in words.
+#include "text_emotions.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace indextts2 {
+
+EmotionScores TextEmotions::read(const std::string& text, const Load& load, const StopToken& stop) {
+  if (const auto known = known_.find(text)) return *known;
+  const std::shared_ptr<const EmotionScores> scores = readings_.open(
+      text,
+      [self = shared_from_this(), text, load](const StopToken& all_stop, const auto& /*tell*/) {
+        return std::make_shared<const EmotionScores>(self->read_now(text, load, all_stop));
+      },
+      stop, nullptr);
+  constexpr uint64_t kEntryBytes = sizeof(EmotionScores) + 64;
+  known_.insert(text, scores, text.size() + kEntryBytes);
+  return *scores;
+}
+
+EmotionScores TextEmotions::read_now(const std::string& text, const Load& load,
+                                     const StopToken& stop) {
+  const std::shared_ptr<EmotionReader> used = reader(load, stop);
+  try {
+    return used->read(text, stop);
+  } catch (const Error& error) {
+    // The device is gone or full: the next reader may be on another, and this one's memory helps.
+    if (error.code == ErrorCode::kDeviceLost || error.code == ErrorCode::kNoMemory) drop(used);
+    throw;
+  }
+}
+
+std::shared_ptr<EmotionReader> TextEmotions::reader(const Load& load, const StopToken& stop) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (reader_) return reader_;
+  }
+  std::shared_ptr<EmotionReader> made = loads_.open(
+      "reader", [load](const StopToken& all_stop, const auto& /*tell*/) { return load(all_stop); },
+      stop, nullptr, [](const EmotionReader& living) { return !living.left; });
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!reader_ && !made->left) reader_ = made;
+  return made;
+}
+
+void TextEmotions::drop(const std::shared_ptr<EmotionReader>& reader) {
+  std::shared_ptr<EmotionReader> dropped;  // goes without the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  reader->left = true;
+  if (reader_ == reader) dropped.swap(reader_);
+}
+
+void TextEmotions::leave(const std::string& device) {
+  std::shared_ptr<EmotionReader> current;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    current = reader_;
+  }
+  if (current && current->device == device) drop(current);
+}
+
+}  // namespace indextts2

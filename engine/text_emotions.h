@@ -1,0 +1,57 @@
+// The emotions that sessions of a model ask for in words: one reader for all of them, made when the
+// first text asks, and what it has read.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/stop_token.h"
+#include "lru_cache.h"
+#include "shared_loads.h"
+#include "text/emotion_answer.h"
+
+namespace indextts2 {
+
+// Reads emotions on one device. Thread-safety: safe.
+struct EmotionReader {
+  std::string device;
+  // Any thread; `stop` is tested. Throws Error, and nothing else.
+  std::function<EmotionScores(const std::string& text, const StopToken& stop)> read;
+  std::atomic<bool> left{false};  // nobody else may begin to use it
+};
+
+// Must be owned by a shared_ptr: work goes on for a moment when all who asked have given up.
+// Thread-safety: safe.
+class TextEmotions : public std::enable_shared_from_this<TextEmotions> {
+ public:
+  // Makes the reader, on a thread of its own. Throws Error.
+  using Load = std::function<std::shared_ptr<EmotionReader>(const StopToken& stop)>;
+
+  // The emotions of `text`: known ones, or what the reader says on a thread of its own. Those who
+  // ask for the same at the same time wait for one reading, and all for one load. Throws what
+  // `load` and the reader throw, all who wait the same; the next one tries again. Error{kCancelled}
+  // within 50 ms of `stop`.
+  EmotionScores read(const std::string& text, const Load& load, const StopToken& stop);
+
+  // Frees the reader when it is on `device`, once nobody uses it. Another is made for the next
+  // text.
+  void leave(const std::string& device);
+
+ private:
+  static constexpr uint64_t kCacheBytes = 256 << 10;
+
+  std::shared_ptr<EmotionReader> reader(const Load& load, const StopToken& stop);
+  EmotionScores read_now(const std::string& text, const Load& load, const StopToken& stop);
+  void drop(const std::shared_ptr<EmotionReader>& reader);
+
+  LruCache<const EmotionScores> known_{kCacheBytes};
+  SharedLoads<const EmotionScores> readings_;
+  SharedLoads<EmotionReader> loads_;
+  std::mutex mutex_;  // guards reader_
+  std::shared_ptr<EmotionReader> reader_;
+};
+
+}  // namespace indextts2
