@@ -72,7 +72,11 @@ gboolean FlowTurns::flush_start(const Base& base) {
 gboolean FlowTurns::flush_stop(const Base& base) {
   const Turn turn(this);
   if (!turn.taken()) return FALSE;
-  if (is_flushing()) return base();
+  if (is_flushing()) {
+    GST_PAD_STREAM_LOCK(pad_);
+    const StreamUnlock unlock(pad_);
+    return base();
+  }
   if (!try_stream_lock()) {
     GST_DEBUG_OBJECT(pad_, "FLUSH_STOP outside a flush: left out");
     return TRUE;

@@ -33,8 +33,9 @@ class FlowTurns {
 
   // FALSE: refused, or what `base` answered.
   gboolean flush_start(const Base& base);
-  // Outside a flush: a flush of its own when the stream stands still, else left out, with the
-  // answer TRUE.
+  // `base` is called under the stream lock: what it sets is not for a buffer of before the flush,
+  // which the streaming thread may still have in hand. Outside a flush: a flush of its own when the
+  // stream stands still, else left out, with the answer TRUE.
   gboolean flush_stop(const Base& base);
   // `flush`: of the seek. A seek without it waits until the streaming thread is back from
   // downstream, in PAUSED for half a second and in PLAYING for kPatienceSeconds, and is refused

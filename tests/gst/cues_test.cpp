@@ -305,6 +305,7 @@ CASE(cues_after_a_flush) {
   s.cue("One here.", 500, 500);
   s.gap(1000, 1000 * 3600 * 24);  // hardly begun when it is taken back
   fail_unless(s.p.wait_samples(22050 * 2));
+  s.p.settle();
   fail_unless(s.feeder.event(gst_event_new_flush_start()));
   fail_unless(s.feeder.event(gst_event_new_flush_stop(TRUE)));
   GstSegment segment;

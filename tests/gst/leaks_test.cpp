@@ -31,6 +31,7 @@ void feed_flush_and_stop() {
   p.go_to(GST_STATE_PLAYING, 0);
   for (int i = 0; i < 5; ++i) feeder.push("A <b>line</b> of text.", i * GST_SECOND);
   fail_unless(p.wait_samples(441));
+  p.settle();
   feeder.event(gst_event_new_flush_start());
   feeder.event(gst_event_new_flush_stop(TRUE));
   GstSegment segment;

@@ -96,6 +96,8 @@ bool Player::go_to(GstState state, int timeout_s) {
   return false;
 }
 
+void Player::settle() { fail_unless(go_to(GST_STATE_PLAYING)); }
+
 bool Player::wait_end() {
   std::unique_lock<std::mutex> lock(mutex_);
   bool over = changed_.wait_for(lock, kPatience, [&] { return ends_ + errors_ > 0; });

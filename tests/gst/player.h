@@ -52,6 +52,9 @@ class Player {
 
   // False when the change failed; waits for its end.
   bool go_to(GstState state, int timeout_s = kPatienceSeconds);
+  // Waits until all of the pipeline is in PLAYING. Before a flush: GstBin overlooks a sink that is
+  // flushed while the bin goes there, and that sink would stay in PAUSED ("state change busy").
+  void settle();
   // Waits for EOS (true) or an ERROR (false) on the bus; fails the test when neither comes.
   bool wait_end();
   // PLAYING, wait_end().

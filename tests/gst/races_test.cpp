@@ -123,6 +123,7 @@ CASE(overlapping_flushes) {
   Feeder feeder(p);  // keeps the streaming thread in create(), waiting for text
   p.go_to(GST_STATE_PLAYING, 0);
   fail_unless(p.wait_samples(220 * 4));
+  p.settle();
   for (int i = 0; i < 20; ++i) {
     gst_element_send_event(p.element(), gst_event_new_flush_start());
     gst_element_send_event(p.element(), gst_event_new_flush_start());

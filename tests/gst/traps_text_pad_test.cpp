@@ -101,9 +101,9 @@ CASE(trap_03_flush_keeps_texts) {
   });
   fail_unless(p.wait_samples(3 * 22050 / 10));
   for (int i = 0; i < 5; ++i) {
+    p.settle();
     gst_element_send_event(p.element(), gst_event_new_flush_start());
     gst_element_send_event(p.element(), gst_event_new_flush_stop(TRUE));
-    g_usleep(20000);
   }
   upstream.join();
   fail_unless(p.wait_end());
