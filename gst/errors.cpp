@@ -67,6 +67,7 @@ bool is_content_error(const Error& error) {
     case ErrorCode::kSettings:
     case ErrorCode::kNotFound:
     case ErrorCode::kOpenRead:
+    case ErrorCode::kModel:
     case ErrorCode::kNoMemory:
       return error.text_id != 0;  // of one text, not of the whole engine
     default:

@@ -145,8 +145,8 @@ int32_t Qwen3::best_token(const at::Tensor& row) const {
   if (!std::isfinite(score.item<float>())) {  // the largest is NaN where one is
     throw Error(
         ErrorCode::kSynthesis,
-        "qwen3: the model gave a score that is not a number or infinite; try precision fp32, "
-        "or check the model files");
+        "qwen3: the model gave a score that is not a number or infinite; check the model files, or "
+        "give the emotion as a vector");
   }
   return static_cast<int32_t>(token.item<int64_t>());
 }

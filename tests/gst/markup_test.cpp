@@ -206,6 +206,17 @@ CASE(depth_and_size_are_bounded) {
   check_refused(parts, "too many parts");
 }
 
+// A damaged one is no reason to end a stream that can go on without.
+CASE(an_emotion_model_of_no_use_is_skipped_on_wish) {
+  Player p({{"model-path", "tone:throw_at=read_emotion,throw=kModel"},
+            {"use-markup", "true"},
+            {"on-error", "skip"},
+            {"text", "<emotion text=\"glad\">Bad one.</emotion> Good one here."}});
+  fail_unless(p.play());
+  check_near(frequencies(p.floats()), {frequency_of("Good one here.")});
+  fail_unless_equals_int(p.count(GST_MESSAGE_WARNING), 1);
+}
+
 CASE(a_wrong_text_is_skipped_on_wish) {
   LiveRig rig("use-markup=true on-error=skip");
   const guint64 wrong = rig.speak("<loud>x</loud>"), right = rig.speak("Well.");
