@@ -1,11 +1,25 @@
 // Emotions asked for in words.
 #include "text_emotions.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "core/error.h"
 
 namespace indextts2 {
+namespace {
+
+std::unique_lock<std::mutex> take_turn(EmotionReader& reader, const StopToken& stop) {
+  std::unique_lock<std::mutex> turn(reader.turn, std::defer_lock);
+  while (!turn.try_lock()) {
+    stop.check();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return turn;
+}
+
+}  // namespace
 
 EmotionScores TextEmotions::read(const std::string& text, const Load& load, const StopToken& stop) {
   if (const auto known = known_.find(text)) return *known;
@@ -24,6 +38,7 @@ EmotionScores TextEmotions::read_now(const std::string& text, const Load& load,
                                      const StopToken& stop) {
   const std::shared_ptr<EmotionReader> used = reader(load, stop);
   try {
+    const auto turn = take_turn(*used, stop);
     return used->read(text, stop);
   } catch (const Error& error) {
     // The device is gone or full: the next reader may be on another, and this one's memory helps.
@@ -33,14 +48,17 @@ EmotionScores TextEmotions::read_now(const std::string& text, const Load& load,
 }
 
 std::shared_ptr<EmotionReader> TextEmotions::reader(const Load& load, const StopToken& stop) {
+  uint64_t num_left;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (reader_) return reader_;
+    num_left = num_left_;
   }
   std::shared_ptr<EmotionReader> made = loads_.open(
       "reader", [load](const StopToken& all_stop, const auto& /*tell*/) { return load(all_stop); },
       stop, nullptr, [](const EmotionReader& living) { return !living.left; });
   std::lock_guard<std::mutex> lock(mutex_);
+  if (num_left != num_left_) made->left = true;
   if (!reader_ && !made->left) reader_ = made;
   return made;
 }
@@ -57,6 +75,7 @@ void TextEmotions::leave(const std::string& device) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     current = reader_;
+    ++num_left_;
   }
   if (current && current->device == device) drop(current);
 }

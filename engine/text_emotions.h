@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@ struct EmotionReader {
   // Any thread; `stop` is tested. Throws Error, and nothing else.
   std::function<EmotionScores(const std::string& text, const StopToken& stop)> read;
   std::atomic<bool> left{false};  // nobody else may begin to use it
+  std::mutex turn;                // one reading at a time: each takes memory for all of its text
 };
 
 // Must be owned by a shared_ptr: work goes on for a moment when all who asked have given up.
@@ -37,7 +39,7 @@ class TextEmotions : public std::enable_shared_from_this<TextEmotions> {
   EmotionScores read(const std::string& text, const Load& load, const StopToken& stop);
 
   // Frees the reader when it is on `device`, once nobody uses it. Another is made for the next
-  // text.
+  // text. One that is being loaded meanwhile serves those who wait for it alone.
   void leave(const std::string& device);
 
  private:
@@ -50,8 +52,9 @@ class TextEmotions : public std::enable_shared_from_this<TextEmotions> {
   LruCache<const EmotionScores> known_{kCacheBytes};
   SharedLoads<const EmotionScores> readings_;
   SharedLoads<EmotionReader> loads_;
-  std::mutex mutex_;  // guards reader_
+  std::mutex mutex_;  // guards all below
   std::shared_ptr<EmotionReader> reader_;
+  uint64_t num_left_ = 0;  // calls of leave(): a load that began before one is for that time only
 };
 
 }  // namespace indextts2

@@ -96,6 +96,7 @@ void forget_other_emotions(const GstStructure* fields, Settings* settings) {
   gst_structure_get_boolean(fields, "emotion-from-text", &from_text);
   if (given || from_text) settings->emotion_text.clear();
   if (given) settings->emotion_from_text = FALSE;
+  if (gst_structure_has_field(fields, "emotion-audio")) settings->emotion_vector.clear();
 }
 
 void check_fields(const GstStructure* fields, Settings* settings) {

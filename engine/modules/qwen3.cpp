@@ -104,7 +104,8 @@ at::Tensor Qwen3::attention(int64_t index, const at::Tensor& x, const at::Tensor
   return project(layer.o_proj, merge_heads(seen).squeeze(0));
 }
 
-at::Tensor Qwen3::forward(const std::vector<int32_t>& ids, KvCache& cache) const {
+at::Tensor Qwen3::forward(const std::vector<int32_t>& ids, KvCache& cache,
+                          const StopToken& stop) const {
   const int64_t count = static_cast<int64_t>(ids.size()), begin = cache.size();
   if (count == 0 || (count > 1 && begin > 0)) {
     throw Error(ErrorCode::kInternal, "qwen3: " + std::to_string(count) + " positions after " +
@@ -125,6 +126,7 @@ at::Tensor Qwen3::forward(const std::vector<int32_t>& ids, KvCache& cache) const
           .narrow(0, begin, count);
   cache.extend_prefix(count);
   for (size_t i = 0; i < layers_.size(); ++i) {
+    stop.check();
     const Layer& layer = layers_[i];
     x.add_(attention(static_cast<int64_t>(i), layer.input_layernorm(x), rotary, cache));
     const at::Tensor normed = layer.post_attention_layernorm(x);
@@ -163,8 +165,7 @@ Qwen3::Answer Qwen3::generate(const std::vector<int32_t>& prompt, int64_t most,
   KvCache cache =
       start_cache(static_cast<int64_t>(prompt.size()) + std::clamp<int64_t>(most, 0, 128));
   while (static_cast<int64_t>(answer.ids.size()) < most) {
-    stop.check();
-    const at::Tensor rows = forward(fed, cache);
+    const at::Tensor rows = forward(fed, cache, stop);
     const int32_t next = best_token(logits(rows.narrow(0, rows.size(0) - 1, 1)));
     answer.ended = ends(next);
     if (answer.ended) break;

@@ -43,8 +43,10 @@ class Qwen3 {
 
   // The next positions of the text that `cache` holds, and appends them to it: ids [T], T >= 1 ->
   // the final norm's rows [T, C]. Several positions only go into an empty cache (Error{kInternal}).
-  // Error{kModel} for an id that is not in the vocabulary.
-  at::Tensor forward(const std::vector<int32_t>& ids, KvCache& cache) const;
+  // Error{kModel} for an id that is not in the vocabulary, {kCancelled} on `stop`, which is tested
+  // before each layer.
+  at::Tensor forward(const std::vector<int32_t>& ids, KvCache& cache,
+                     const StopToken& stop = {}) const;
 
   // Rows [T, C] of forward() -> scores of the token that follows each, float32 [T, V].
   at::Tensor logits(const at::Tensor& rows) const;

@@ -28,8 +28,9 @@ class TextEmotion {
 
   // The emotions of `text`, which is a description of them or the text that is spoken; of a long
   // one EmotionPrompt::kMaxTextBytes count. Costs one pass over the text and one a token of the
-  // answer; `stop` is tested before each. Throws Error{kTextDecode} for a text that is not UTF-8,
-  // {kSynthesis} for an answer that says no scores, {kCancelled}, and as Qwen3::generate().
+  // answer; `stop` is tested before each layer of one. Throws Error{kTextDecode} for a text that is
+  // not UTF-8, {kSynthesis} for an answer that says no scores, {kCancelled}, and as
+  // Qwen3::generate().
   EmotionScores read(const std::string& text, const StopToken& stop) const;
 
  private:

@@ -95,6 +95,20 @@ CASE(speak_full_replaces_the_emotion) {
   check("Four here.", "\"emotion_text\":\"of the property\"");
 }
 
+CASE(speak_full_replaces_the_vector_by_a_clip) {
+  const std::string clip = write_file("field_emotion.wav", "sixteen bytes and more");
+  Player p(
+      {{"model-path", "tone:"}, {"keep-alive", "true"}, {"emotion-vector", "<0.5,0,0,0,0,0,0,0>"}});
+  p.go_to(GST_STATE_PLAYING, 0);
+  fail_unless(speak_full(p, "text=\"One here.\"") > 0);
+  fail_unless(speak_full(p, "text=\"Two here.\", emotion-audio=\"" + clip + "\"") > 0);
+  gst_element_send_event(p.element(), gst_event_new_eos());
+  fail_unless(p.wait_end());
+  const std::string record = tone_record();
+  fail_unless(record_line(record, "One here.").find("\"vector\":[0.5,") != std::string::npos);
+  fail_unless(record_line(record, "Two here.").find("\"vector\":[0.5,") == std::string::npos);
+}
+
 // A wrong field is a WARNING and the answer 0; nothing of it is spoken.
 CASE(speak_full_refuses_what_it_does_not_know) {
   Player p({{"model-path", "tone:"}, {"keep-alive", "true"}});

@@ -103,8 +103,9 @@ TEST_F(TextEmotionsTest, ThoseWhoAskTogetherShareLoadAndReading) {
   while (loads < 1) nap();
   std::this_thread::sleep_for(std::chrono::milliseconds(30));  // for the others
   load_open = true;
-  while (readings < 2) nap();
+  while (readings < 1) nap();
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EXPECT_EQ(readings, 1);  // the other one waits its turn
   read_open = true;
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 4);
@@ -193,6 +194,21 @@ TEST_F(TextEmotionsTest, GoesWithItsDevice) {
   device_fails = false;
   EXPECT_EQ(emotions->read("ccc", load("three"), {}), scores_of("ccc"));
   EXPECT_EQ(loads, 3);
+}
+
+// It may be on the device that went.
+TEST_F(TextEmotionsTest, ALoadThatADeviceLeavesDoesNotStay) {
+  load_open = false;
+  std::atomic<int> good{0}, failed{0};
+  std::thread one = ask("a", StopToken(), &good, &failed);
+  while (loads < 1) nap();
+  emotions->leave("one");
+  load_open = true;
+  one.join();
+  EXPECT_EQ(good, 1);
+  EXPECT_TRUE(reader_is_gone());
+  EXPECT_EQ(emotions->read("bb", load("two"), {}), scores_of("bb"));
+  EXPECT_EQ(loads, 2);
 }
 
 TEST_F(TextEmotionsTest, KeepsABoundedNumber) {
