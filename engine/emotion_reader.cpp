@@ -31,10 +31,12 @@ std::shared_ptr<EmotionReader> load_emotion_reader(const LoadedModel& model,
   const EmotionModelFiles files =
       find_emotion_model(model.settings.model_dir, model.config.files.qwen_emo_path);
   if (devices.empty()) {
-    throw Error(ErrorCode::kDeviceLost, "no device is left to read the emotion of a text on");
+    throw Error(ErrorCode::kDeviceLost,
+                "no device is left to read the emotion of a text on; load one again");
   }
   auto reader = std::make_shared<EmotionReader>();
   reader->device = devices.front();
+  model.memory->mark(reader->device, "since");  // what speaking took up to here is not its own
   const auto emotion = run_on(reader->device, [&](at::Device device) {
     const at::ScalarType dtype = device.is_cpu() ? at::kFloat : at::kHalf;
     auto made = std::make_shared<const TextEmotion>(files, WeightsOptions{device, dtype, stop, {}});
