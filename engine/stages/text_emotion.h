@@ -20,7 +20,9 @@ namespace indextts2 {
 // Thread-safety: const.
 class TextEmotion {
  public:
-  static constexpr int64_t kMaxAnswerTokens = 512;  // the official model needs about 80
+  // The official model needs about 80, and the reference lets it have 32768: an answer that does
+  // not end goes round in circles.
+  static constexpr int64_t kMaxAnswerTokens = 512;
 
   // Loads the weights as `options` say. Throws Error{kNotFound, kOpenRead, kModel, kCancelled} for
   // files that are missing, damaged or of another kind of model.
@@ -29,8 +31,8 @@ class TextEmotion {
   // The emotions of `text`, which is a description of them or the text that is spoken; of a long
   // one EmotionPrompt::kMaxTextBytes count. Costs one pass over the text and one a token of the
   // answer; `stop` is tested before each layer of one. Throws Error{kTextDecode} for a text that is
-  // not UTF-8, {kSynthesis} for an answer that says no scores, {kCancelled}, and as
-  // Qwen3::generate().
+  // not UTF-8, {kSynthesis} for an answer that has no end within kMaxAnswerTokens (the detail is
+  // what there is of it) and as read_emotion_answer(), {kCancelled}, and as Qwen3::generate().
   EmotionScores read(const std::string& text, const StopToken& stop) const;
 
  private:

@@ -59,15 +59,23 @@ TEST_F(TextEmotionTest, AnAnswerWithoutScoresIsCalm) {
   EXPECT_EQ(open().read("x", {}), kCalm);
 }
 
-TEST_F(TextEmotionTest, AnEndlessAnswerIsCut) {
-  answer({tiny_tokens("hm"), true});
+// Scores at its beginning are no reason to take it.
+TEST_F(TextEmotionTest, AnEndlessAnswerIsAnError) {
+  answer({tiny_tokens("高兴:0.9 hm"), true});
   std::atomic<int> polls{0};
-  EXPECT_EQ(open().read("x", StopToken([&] {
-                          ++polls;
-                          return false;
-                        })),
-            kCalm);
+  const StopToken stop([&] {
+    ++polls;
+    return false;
+  });
+  const TextEmotion emotion = open();
+  EXPECT_TRUE(throws_error([&] { emotion.read("x", stop); }, ErrorCode::kSynthesis,
+                           {"512 tokens", "no end", "80", "vector"}));
   EXPECT_EQ(polls, TextEmotion::kMaxAnswerTokens);
+  try {
+    emotion.read("x", {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.detail.substr(0, 12), "高兴:0.9 h");
+  }
 }
 
 TEST_F(TextEmotionTest, StopsBetweenTwoTokens) {
