@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "pool/reaper.h"
 
 namespace indextts2 {
 namespace {
@@ -20,6 +21,11 @@ std::unique_lock<std::mutex> take_turn(EmotionReader& reader, const StopToken& s
 }
 
 }  // namespace
+
+// See Note [End of threads].
+EmotionReader::~EmotionReader() {
+  if (reaper::exiting()) reaper::leak(std::make_shared<decltype(read)>(std::move(read)));
+}
 
 EmotionScores TextEmotions::read(const std::string& text, const Load& load, const StopToken& stop) {
   if (const auto known = known_.find(text)) return *known;

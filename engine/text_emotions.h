@@ -18,6 +18,9 @@ namespace indextts2 {
 
 // Reads emotions on one device. Thread-safety: safe.
 struct EmotionReader {
+  EmotionReader() = default;
+  ~EmotionReader();  // leaks `read`, which holds the weights, when the process exits
+
   std::string device;
   // Any thread; `stop` is tested. Throws Error, and nothing else.
   std::function<EmotionScores(const std::string& text, const StopToken& stop)> read;

@@ -37,7 +37,7 @@ RULES = {
     "engine/device_backend": ["stages/backend.h", "pool/device.h", "device_backend.h"],
     "engine/encoded_voice": ["stages/voice_parts.h", "weights/config.h", "indextts2/engine.h"],
     "engine/emotion_reader": ["core/", "stages/", "pool/", "emotion_reader.h", "loaded_model.h", "text_emotions.h"] + ATEN_CORE,
-    "engine/text_emotions": ["core/", "text/emotion_answer.h", "lru_cache.h", "shared_loads.h", "text_emotions.h"],
+    "engine/text_emotions": ["core/", "pool/reaper.h", "text/emotion_answer.h", "lru_cache.h", "shared_loads.h", "text_emotions.h"],
     "engine/lru_cache": [],
     "engine/voice_key": ["indextts2/engine.h", "voice_key.h"],
     "engine/shared_loads": ["core/", "pool/", "indextts2/engine.h"],

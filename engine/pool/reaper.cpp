@@ -120,7 +120,7 @@ class Reaper {
     for (auto& mortal : all) leak(std::move(mortal));
   }
 
-  bool exiting() const noexcept { return exiting_; }
+  bool exiting() const noexcept { return exiting_ || forked(); }
 
   void leak(std::shared_ptr<const void> object) noexcept {
     if (forked()) {

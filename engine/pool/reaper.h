@@ -39,7 +39,8 @@ std::thread start(std::function<void()> body);
 // Runs the exit handler before those registered so far: call it after loading, since libraries
 // register destructors of their own when they are first used.
 void run_before_other_exit_handlers();
-// True once exit() has begun: results have no reader any more.
+// True once exit() has begun, and in a forked child: results have no reader any more, and what a
+// library helps to free is leaked.
 bool exiting() noexcept;
 // Keeps `object` for the rest of the process.
 void leak(std::shared_ptr<const void> object) noexcept;

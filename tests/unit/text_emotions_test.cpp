@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "pool/run_program.h"
+
 namespace indextts2 {
 namespace {
 
@@ -209,6 +211,13 @@ TEST_F(TextEmotionsTest, ALoadThatADeviceLeavesDoesNotStay) {
   EXPECT_TRUE(reader_is_gone());
   EXPECT_EQ(emotions->read("bb", load("two"), {}), scores_of("bb"));
   EXPECT_EQ(loads, 2);
+}
+
+// No reader is freed after what it uses, and no thread outlives that.
+TEST(TextEmotionsAtExit, TheReaderIsLeaked) {
+  for (const char* mode : {"kept", "reading", "loading", "fork"}) {
+    EXPECT_EQ(run_program(EXIT_PROGRAM, {mode}), 0) << mode;
+  }
 }
 
 TEST_F(TextEmotionsTest, KeepsABoundedNumber) {
