@@ -79,9 +79,11 @@ const std::string& voice_path(const Settings& settings) {
 }
 
 VoiceOptions voice_options(const Settings& settings) {
+  const bool replaced = !settings.emotion_text.empty() || settings.emotion_from_text ||
+                        !settings.emotion_vector.empty();
   VoiceOptions options;
   options.speaker.path = voice_path(settings);
-  options.emotion.path = settings.emotion_audio;
+  if (!replaced) options.emotion.path = settings.emotion_audio;
   options.max_prompt_seconds = static_cast<double>(settings.max_prompt_ns) / GST_SECOND;
   return options;
 }

@@ -121,6 +121,7 @@ const std::string& voice_path(const Settings& settings);
 
 // The first voice and model of `settings` as the engine takes them. Throws Error{kSettings}.
 EngineOptions engine_options(const Settings& settings, const std::string& model_dir);
+// Without the emotion clip where words or a vector go before it.
 VoiceOptions voice_options(const Settings& settings);
 
 // Snapshot for one text. Bad settings and bad UTF-8 are kept as the utterance's error.

@@ -184,6 +184,30 @@ CASE(emotion_in_words) {
   fail_unless(has(three, "\"emotion_from_text\":false") && has(three, given));
 }
 
+// Words and a vector go before the clip, which then is not read.
+CASE(emotion_clip_that_is_replaced) {
+  const std::string clip = write_file("emotion.wav", "sixteen bytes and more");
+  Player p({{"model-path", "tone:"},
+            {"text", "One here."},
+            {"emotion-audio", clip},
+            {"emotion-text", "with a smile"}});
+  fail_unless(p.go_to(GST_STATE_PAUSED));
+  g_object_set(p.element(), "emotion-text", nullptr, nullptr);
+  p.set("emotion-from-text", "true");
+  p.set("text", "Two here.");
+  p.set("emotion-from-text", "false");
+  p.set("text", "Three here.");
+  p.set("emotion-vector", "<0.5, 0, 0, 0, 0, 0, 0, 0>");
+  p.set("text", "Four here.");
+  fail_unless(p.play());
+  const std::string record = tone_record();
+  for (const char* text : {"One", "Two", "Four"}) {
+    const std::string line = record_line(record, text);
+    fail_unless(has(line, "\"emotion\":\"\""), "%s", line.c_str());
+  }
+  fail_unless(has(record_line(record, "Three"), "\"emotion\":\"" + clip + "\""));
+}
+
 CASE(drawn_seeds_differ) {
   Player p({{"model-path", "tone:"}, {"text", "One."}});
   fail_unless(p.go_to(GST_STATE_PAUSED));
