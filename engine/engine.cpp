@@ -22,6 +22,7 @@
 #include "session/speech_order.h"
 #include "shared_loads.h"
 #include "stages/failure.h"
+#include "text/utf8.h"
 #include "voice_key.h"
 
 namespace indextts2 {
@@ -221,6 +222,7 @@ std::shared_ptr<const Voice> LoadedEngine::encode(const VoiceOptions& options,
 }
 
 EmotionScores LoadedEngine::read_emotion(const std::string& text, const StopToken& stop) {
+  check_utf8(text, "emotion from text");  // before anything is loaded for it
   return model_->emotions->read(
       text,
       [self = shared_from_this()](const StopToken& load_stop) {

@@ -31,12 +31,13 @@ EmotionOptions emotion_options(const Settings& settings) {
   return emotion;
 }
 
-// Offset of the first byte that is not UTF-8, or npos.
-size_t find_invalid_utf8(const std::string& text) {
+// Throws Error{kTextDecode} that says where; `what` begins its sentence.
+void check_utf8(const char* what, const std::string& text) {
   const gchar* end = nullptr;
-  if (g_utf8_validate(text.data(), static_cast<gssize>(text.size()), &end))
-    return std::string::npos;
-  return static_cast<size_t>(end - text.data());
+  if (g_utf8_validate(text.data(), static_cast<gssize>(text.size()), &end)) return;
+  throw Error(ErrorCode::kTextDecode, std::string(what) + " is not valid UTF-8 at byte " +
+                                          std::to_string(end - text.data()) + " of " +
+                                          std::to_string(text.size()) + "; convert it to UTF-8.");
 }
 
 }  // namespace
@@ -106,12 +107,8 @@ Utterance make_utterance(const Settings& settings, std::string text, bool from_p
   std::replace(text.begin(), text.end(), '\0', ' ');
   try {
     utterance.options.emotion = emotion_options(settings);
-    size_t invalid = find_invalid_utf8(text);
-    if (invalid != std::string::npos) {
-      throw Error(ErrorCode::kTextDecode,
-                  "The text is not valid UTF-8 at byte " + std::to_string(invalid) + " of " +
-                      std::to_string(text.size()) + "; convert it to UTF-8.");
-    }
+    check_utf8("The text", text);
+    check_utf8("emotion-text", settings.emotion_text);
   } catch (const Error& error) {
     utterance.error = error;
     utterance.error->text_id = 1;  // marks it as the error of one text

@@ -51,14 +51,14 @@ bool between(char32_t character, char32_t low, char32_t high) {
 
 }  // namespace
 
-void check_utf8(std::string_view text) {
+void check_utf8(std::string_view text, const char* what) {
   for (size_t at = 0; at < text.size();) {
     const size_t length = valid_length(text, at);
     if (length == 0) {
       char byte[8];
       std::snprintf(byte, sizeof byte, "0x%02X", byte_at(text, at));
       throw Error(ErrorCode::kTextDecode,
-                  std::string("text: byte ") + byte + " at offset " + std::to_string(at) +
+                  std::string(what) + ": byte " + byte + " at offset " + std::to_string(at) +
                       " is not valid UTF-8; convert the text to UTF-8 first");
     }
     at += length;

@@ -10,7 +10,8 @@ namespace indextts2 {
 
 // Throws Error{kTextDecode} that names value and offset of the first byte that is not UTF-8.
 // Refuses overlong forms, surrogates and code points above U+10FFFF. NUL is a valid character.
-void check_utf8(std::string_view text);
+// `what` begins the message.
+void check_utf8(std::string_view text, const char* what = "text");
 
 // `bytes` with U+FFFD for what is not UTF-8, one for each byte or longest start of a character.
 std::string replace_invalid_utf8(std::string_view bytes);

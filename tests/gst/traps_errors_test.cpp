@@ -147,6 +147,19 @@ CASE(trap_08_skip_errors) {
   fail_unless(warnings[2].text.find("nothing that can be spoken") != std::string::npos);
 }
 
+CASE(trap_08_emotion_text_that_is_not_utf8) {
+  Player p(speaking("tone:"));
+  g_object_set(p.element(), "emotion-text", "gl\xff", nullptr);
+  p.go_to(GST_STATE_PLAYING);
+  fail_if(p.wait_end());
+  p.go_to(GST_STATE_NULL);
+  const auto errors = p.reports(GST_MESSAGE_ERROR);
+  fail_if(errors.empty());
+  fail_unless_equals_int(errors[0].code, GST_STREAM_ERROR_DECODE);
+  const char* const wanted = "emotion-text is not valid UTF-8 at byte 2 of 3";
+  fail_unless(errors[0].text.find(wanted) != std::string::npos, "%s", errors[0].text.c_str());
+}
+
 // The cut sound of a capped segment is spoken, with a WARNING.
 CASE(trap_08_capped_segment) {
   Player p({{"model-path", "tone:capped_segment=1"}, {"text", "One here. Two here. Three here."}});

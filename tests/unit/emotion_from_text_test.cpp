@@ -119,6 +119,18 @@ TEST_F(EmotionFromText, WithoutTheFolderOnlyItsTextsFail) {
   EXPECT_TRUE(speak(*engine, {words("glad")}).errors.empty());
 }
 
+// Told without the model, which is not there.
+TEST_F(EmotionFromText, WordsThatAreNotUtf8FailAtOnce) {
+  const auto engine = factory().open_engine(options_for({"cpu"}));
+  const Heard heard = speak(*engine, {words("gl\xff"), short_speech()});
+  EXPECT_EQ(heard.codes, (std::vector<ErrorCode>{ErrorCode::kTextDecode}));
+  EXPECT_EQ(heard.sounds.size(), speak(*engine, {short_speech()}).sounds.size());
+  ASSERT_EQ(heard.errors.size(), 1u);
+  for (const char* part : {"1 emotion from text", "0xFF", "offset 2", "UTF-8"}) {
+    EXPECT_NE(heard.errors[0].find(part), std::string::npos) << heard.errors[0];
+  }
+}
+
 TEST_F(EmotionFromText, ADamagedModelFailsItsTextsOnly) {
   add_emotion_model();
   folder_.write("model/qwen0.6bemo4-merge/chat_template.jinja", "[INST]");
