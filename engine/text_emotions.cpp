@@ -11,12 +11,14 @@
 namespace indextts2 {
 namespace {
 
+// Not locked: the reader is left, and of no use.
 std::unique_lock<std::mutex> take_turn(EmotionReader& reader, const StopToken& stop) {
   std::unique_lock<std::mutex> turn(reader.turn, std::defer_lock);
-  while (!turn.try_lock()) {
+  while (!reader.left && !turn.try_lock()) {
     stop.check();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+  if (reader.left && turn) turn.unlock();
   return turn;
 }
 
@@ -42,31 +44,53 @@ EmotionScores TextEmotions::read(const std::string& text, const Load& load, cons
 
 EmotionScores TextEmotions::read_now(const std::string& text, const Load& load,
                                      const StopToken& stop) {
-  const std::shared_ptr<EmotionReader> used = reader(load, stop);
-  try {
-    const auto turn = take_turn(*used, stop);
-    return used->read(text, stop);
-  } catch (const Error& error) {
-    // The device is gone or full: the next reader may be on another, and this one's memory helps.
-    if (error.code == ErrorCode::kDeviceLost || error.code == ErrorCode::kNoMemory) drop(used);
-    throw;
+  for (;;) {
+    const std::shared_ptr<EmotionReader> used = reader(load, stop);
+    try {
+      if (const auto turn = take_turn(*used, stop)) return used->read(text, stop);
+    } catch (const Error& error) {
+      // The device is gone or full: the next reader may be on another, and this one's memory helps.
+      if (error.code == ErrorCode::kDeviceLost || error.code == ErrorCode::kNoMemory) drop(used);
+      throw;
+    }
   }
 }
 
+// Not `left`, at this moment.
 std::shared_ptr<EmotionReader> TextEmotions::reader(const Load& load, const StopToken& stop) {
-  uint64_t num_left;
-  {
+  for (;;) {
+    uint64_t round;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (reader_) return reader_;
+      round = round_;
+    }
+    std::shared_ptr<EmotionReader> made = load_reader(std::to_string(round), load, stop);
     std::lock_guard<std::mutex> lock(mutex_);
-    if (reader_) return reader_;
-    num_left = num_left_;
+    const auto left = left_.find(made->device);
+    if (left != left_.end() && left->second > made->num_left) made->left = true;
+    if (!made->left) {
+      if (!reader_) reader_ = made;
+      return made;
+    }
+    // Some may still be waiting for that load: nobody joins them.
+    if (round == round_) ++round_;
   }
-  std::shared_ptr<EmotionReader> made = loads_.open(
-      "reader", [load](const StopToken& all_stop, const auto& /*tell*/) { return load(all_stop); },
-      stop, nullptr, [](const EmotionReader& living) { return !living.left; });
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (num_left != num_left_) made->left = true;
-  if (!reader_ && !made->left) reader_ = made;
-  return made;
+}
+
+std::shared_ptr<EmotionReader> TextEmotions::load_reader(const std::string& key, const Load& load,
+                                                         const StopToken& stop) {
+  const auto begin = [self = shared_from_this(), load](const StopToken& all_stop, const auto&) {
+    uint64_t num_left;
+    {
+      std::lock_guard<std::mutex> lock(self->mutex_);
+      num_left = self->num_left_;
+    }
+    auto made = load(all_stop);
+    made->num_left = num_left;
+    return made;
+  };
+  return loads_.open(key, begin, stop, nullptr, [](const EmotionReader& one) { return !one.left; });
 }
 
 void TextEmotions::drop(const std::shared_ptr<EmotionReader>& reader) {
@@ -81,7 +105,7 @@ void TextEmotions::leave(const std::string& device) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     current = reader_;
-    ++num_left_;
+    left_[device] = ++num_left_;
   }
   if (current && current->device == device) drop(current);
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,8 +25,9 @@ struct EmotionReader {
   std::string device;
   // Any thread; `stop` is tested. Throws Error, and nothing else.
   std::function<EmotionScores(const std::string& text, const StopToken& stop)> read;
-  std::atomic<bool> left{false};  // nobody else may begin to use it
+  std::atomic<bool> left{false};  // nobody may begin to use it
   std::mutex turn;                // one reading at a time: each takes memory for all of its text
+  uint64_t num_left = 0;          // calls of leave() when its load began
 };
 
 // Must be owned by a shared_ptr: work goes on for a moment when all who asked have given up.
@@ -41,13 +43,16 @@ class TextEmotions : public std::enable_shared_from_this<TextEmotions> {
   // within 50 ms of `stop`.
   EmotionScores read(const std::string& text, const Load& load, const StopToken& stop);
 
-  // Frees the reader when it is on `device`, once nobody uses it. Another is made for the next
-  // text. One that is being loaded meanwhile serves those who wait for it alone.
+  // Frees the reader when it is on `device`, once nobody uses it, and one that is being loaded
+  // there meanwhile. Another is made for those who wait for it or for their turn, and for the next
+  // text: `load` must not take `device` any more.
   void leave(const std::string& device);
 
  private:
   static constexpr uint64_t kCacheBytes = 256 << 10;
 
+  std::shared_ptr<EmotionReader> load_reader(const std::string& key, const Load& load,
+                                             const StopToken& stop);
   std::shared_ptr<EmotionReader> reader(const Load& load, const StopToken& stop);
   EmotionScores read_now(const std::string& text, const Load& load, const StopToken& stop);
   void drop(const std::shared_ptr<EmotionReader>& reader);
@@ -57,7 +62,9 @@ class TextEmotions : public std::enable_shared_from_this<TextEmotions> {
   SharedLoads<EmotionReader> loads_;
   std::mutex mutex_;  // guards all below
   std::shared_ptr<EmotionReader> reader_;
-  uint64_t num_left_ = 0;  // calls of leave(): a load that began before one is for that time only
+  uint64_t num_left_ = 0;                 // calls of leave()
+  std::map<std::string, uint64_t> left_;  // devices, the last of those calls that named them
+  uint64_t round_ = 0;                    // of loads: a new one once its reader is of no use
 };
 
 }  // namespace indextts2
