@@ -12,14 +12,14 @@
 namespace indextts2 {
 namespace {
 
-// What `work` gives on `device`; LibTorch's exceptions become an Error.
+// What `work` gives on `device`, with the emotion model in `folder`. Throws emotion_failure().
 template <typename Work>
-auto run_on(const std::string& device, const Work& work) {
+auto run_on(const std::string& device, const std::string& folder, const Work& work) {
   try {
     const DeviceScope scope(device);
     return work(at::Device(torch_device(device)));
   } catch (...) {
-    std::rethrow_exception(as_error(std::current_exception()));
+    std::rethrow_exception(emotion_failure(std::current_exception(), folder, device));
   }
 }
 
@@ -32,22 +32,24 @@ std::shared_ptr<EmotionReader> load_emotion_reader(const LoadedModel& model,
       find_emotion_model(model.settings.model_dir, model.config.files.qwen_emo_path);
   if (devices.empty()) {
     throw Error(ErrorCode::kDeviceLost,
-                "no device is left to read the emotion of a text on; load one again");
+                "emotion model " + files.folder +
+                    ": expected a device to read the emotion of a text on, got none, all are gone; "
+                    "load one again");
   }
   auto reader = std::make_shared<EmotionReader>();
   reader->device = devices.front();
   model.memory->mark(reader->device, "since");  // what speaking took up to here is not its own
-  const auto emotion = run_on(reader->device, [&](at::Device device) {
+  const auto emotion = run_on(reader->device, files.folder, [&](at::Device device) {
     const at::ScalarType dtype = device.is_cpu() ? at::kFloat : at::kHalf;
     auto made = std::make_shared<const TextEmotion>(files, WeightsOptions{device, dtype, stop, {}});
     wait_for_stream(device);  // it works on another stream
     return made;
   });
   model.memory->mark(reader->device, "emotion from text");
-  reader->read = [emotion, clock = model.clock, device = reader->device](
+  reader->read = [emotion, clock = model.clock, device = reader->device, folder = files.folder](
                      const std::string& text, const StopToken& read_stop) {
     const StageTimer timer(*clock, "emotion from text");
-    return run_on(device, [&](at::Device) { return emotion->read(text, read_stop); });
+    return run_on(device, folder, [&](at::Device) { return emotion->read(text, read_stop); });
   };
   return reader;
 }

@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <new>
+#include <string>
 
 #include "core/error.h"
 
@@ -23,6 +24,24 @@ bool is_device_call(const std::string& text) {
     if (text.find(mark) != std::string::npos) return true;
   }
   return false;
+}
+
+// In the place of what as_error() says of synthesis.
+std::string emotion_advice(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kNoMemory:
+      return "out of memory; expected room for its weights and for the text, see docs/models.md; "
+             "use fewer replicas-per-device, name a device with more memory first, shorten the "
+             "text, or give the emotions as a vector";
+    case ErrorCode::kDeviceLost:
+      return "the device failed; it cannot be used again before the process restarts, and the next "
+             "text is read on another one, if there is one";
+    case ErrorCode::kInternal:
+      return "it failed inside a library; expected emotions of the text; give them as a vector, "
+             "and report this with its detail";
+    default:
+      return error.what();
+  }
 }
 
 }  // namespace
@@ -61,6 +80,24 @@ bool breaks_device(const std::exception_ptr& error) {
     return known.code == ErrorCode::kNoMemory || known.code == ErrorCode::kDeviceLost;
   } catch (...) {
     return false;
+  }
+}
+
+std::exception_ptr emotion_failure(const std::exception_ptr& thrown, const std::string& folder,
+                                   const std::string& device) {
+  const std::exception_ptr failure = as_error(thrown);
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    const bool own = failure == thrown;
+    const bool named = std::string(error.what()).find(folder) != std::string::npos;
+    const bool of_asker =
+        error.code == ErrorCode::kCancelled || error.code == ErrorCode::kTextDecode;
+    if (own && (named || of_asker)) return thrown;
+    return std::make_exception_ptr(Error(error.code,
+                                         "emotion model " + folder + " on " + device + ": " +
+                                             (own ? error.what() : emotion_advice(error)),
+                                         error.detail));
   }
 }
 

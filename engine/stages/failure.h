@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <string>
 
 namespace indextts2 {
 
@@ -13,5 +14,11 @@ std::exception_ptr as_error(const std::exception_ptr& failure);
 // True for an error of as_error() after which the device gives no more sound: it is full, or a
 // device call has failed.
 bool breaks_device(const std::exception_ptr& error);
+
+// What was thrown by TextEmotion in `folder` on `device`, as an Error that names both and says what
+// to do; LibTorch's exceptions become one as by as_error(). What is not of the model stays as it
+// is: kCancelled, kTextDecode, and an Error that names the folder.
+std::exception_ptr emotion_failure(const std::exception_ptr& thrown, const std::string& folder,
+                                   const std::string& device);
 
 }  // namespace indextts2

@@ -131,6 +131,21 @@ TEST_F(EmotionFromText, WordsThatAreNotUtf8FailAtOnce) {
   }
 }
 
+TEST_F(EmotionFromText, AnErrorNamesTheModelAndItsDevice) {
+  write_tiny_emotion_model(fs::path(g_model) / "qwen0.6bemo4-merge", REFERENCE "/byte_bpe",
+                           {tiny_tokens("hm"), true});
+  const auto engine = factory().open_engine(options_for({"cpu"}));
+  const Heard heard = speak(*engine, {words("glad"), short_speech()});
+  EXPECT_EQ(heard.codes, (std::vector<ErrorCode>{ErrorCode::kSynthesis}));
+  EXPECT_FALSE(heard.sounds.empty());
+  ASSERT_EQ(heard.errors.size(), 1u);
+  for (const std::string& part :
+       {std::string("1 emotion model "), g_model, std::string("qwen0.6bemo4-merge on cpu: "),
+        std::string("512 tokens"), std::string("vector")}) {
+    EXPECT_NE(heard.errors[0].find(part), std::string::npos) << heard.errors[0];
+  }
+}
+
 TEST_F(EmotionFromText, ADamagedModelFailsItsTextsOnly) {
   add_emotion_model();
   folder_.write("model/qwen0.6bemo4-merge/chat_template.jinja", "[INST]");
