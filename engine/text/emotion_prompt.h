@@ -11,7 +11,7 @@ namespace indextts2 {
 // Immutable. Thread-safety: safe.
 class EmotionPrompt {
  public:
-  static constexpr size_t kMaxTextBytes = 8192;
+  static constexpr size_t kMaxTextBytes = 8192;  // bounds memory: docs/models.md has the figures
 
   // Tells by the chat template of `folder`, in chat_template.jinja or else tokenizer_config.json,
   // which of two forms it is of; templates are not run. Known are the official one, "System: ...

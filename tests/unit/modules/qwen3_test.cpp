@@ -1,6 +1,7 @@
 // The Qwen3 language model on random weights, against its definition in double precision.
 #include "modules/qwen3.h"
 
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -136,6 +137,17 @@ TEST(Qwen3, StepsWithACacheGiveWhatTheWholeGives) {
       ASSERT_EQ(cache.size(), t + 1);
       ASSERT_LT(relative_difference(model.logits(got), want.narrow(0, t, 1)), 1e-5) << t;
     }
+  }
+}
+
+// docs/models.md says how much memory a text takes; of the official sizes.
+TEST(Qwen3, TakesTheMemoryOfTheDocsForAToken) {
+  for (const auto& [dtype, kib] : {std::pair{at::kHalf, 112}, std::pair{at::kFloat, 224}}) {
+    KvCache cache({/*layers=*/28, /*heads=*/8, /*head_size=*/128},
+                  at::empty({1}, at::TensorOptions(dtype)));
+    cache.start(/*rows=*/1, /*keys=*/16);
+    cache.extend_prefix(16);
+    EXPECT_EQ(static_cast<int64_t>(cache.storage().storage().nbytes()), 16 * kib * 1024);
   }
 }
 
