@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "cuda/cuda_check.h"
 #include "cuda/kernels/flow_attention.h"
+#include "cuda/kernels/random_fill.h"
 #include "ops/host_tensor.h"
 
 namespace indextts2 {
@@ -266,6 +267,20 @@ std::vector<at::Tensor> CudaFlowSolver::solve(const std::vector<FlowJob>& jobs,
     solve_pack(Pack(std::move(together), std::move(indices), *network_, options_), stop, mels);
   }
   return mels;
+}
+
+at::Tensor CudaFlowSolver::noise(const RandomStream& stream, int64_t bands, int64_t prompt,
+                                 int64_t frames) {
+  const c10::InferenceMode inference;
+  const c10::cuda::CUDAGuard guard(network_->device);
+  const at::Tensor noise =
+      at::empty({1, bands, frames}, at::TensorOptions().device(network_->device).dtype(at::kFloat));
+  cuda_check(
+      fill_normal(stream, 0, noise.mutable_data_ptr<float>(), static_cast<size_t>(noise.numel()),
+                  c10::cuda::getCurrentCUDAStream(network_->device.index())),
+      "drawing the noise of a flow");
+  noise.narrow(2, 0, prompt).zero_();
+  return noise;
 }
 
 void CudaFlowSolver::warm_up(int64_t prompt_frames, int64_t generated_frames,

@@ -42,6 +42,8 @@ class CudaFlowSolver : public FlowSolver {
   ~CudaFlowSolver() override;
 
   std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs, const StopToken& stop) override;
+  at::Tensor noise(const RandomStream& stream, int64_t bands, int64_t prompt,
+                   int64_t frames) override;
 
   // Makes the memory and the graph that a segment of these sizes needs.
   void warm_up(int64_t prompt_frames, int64_t generated_frames,

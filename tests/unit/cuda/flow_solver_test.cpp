@@ -234,6 +234,25 @@ TEST(CudaFlowSolver, StopsBetweenSteps) {
   EXPECT_TRUE(same_bits(alone(*solver, job_of(problem, at::kBFloat16, 9)), want));
 }
 
+TEST(CudaFlowSolver, DrawsTheNoiseOfTheHost) {
+  if (!have_cuda_torch()) return;
+  constexpr int64_t kPrompt = 5, kFrames = 37;
+  const RandomWeights weights = random_flow_weights(kSmall);
+  const RandomStream stream{/*seed=*/7, /*segment=*/3, RandomPurpose::kFlowNoise};
+  const at::Tensor got = solver_of(weights, kSmall, at::kBFloat16)
+                             ->noise(stream, kSmall.mel, kPrompt, kFrames)
+                             .to(at::kCPU);
+  std::vector<float> want(static_cast<size_t>(kSmall.mel * kFrames));
+  fill_normal(stream, 0, want.data(), want.size());
+  for (int64_t band = 0; band < kSmall.mel; ++band) {
+    for (int64_t frame = 0; frame < kFrames; ++frame) {
+      const float value =
+          frame < kPrompt ? 0.0f : want[static_cast<size_t>(band * kFrames + frame)];
+      ASSERT_EQ(got.const_data_ptr<float>()[band * kFrames + frame], value) << band << " " << frame;
+    }
+  }
+}
+
 TEST(CudaFlowSolver, RefusesWhatTheModuleRefuses) {
   if (!have_cuda_torch()) return;
   const auto solver = solver_of(random_flow_weights(kSmall), kSmall, at::kFloat);
