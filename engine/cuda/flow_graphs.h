@@ -14,7 +14,7 @@ namespace indextts2 {
 // Thread-safety: one thread, with the device current.
 class FlowGraphs {
  public:
-  using Key = std::array<int64_t, 8>;
+  using Key = std::array<int64_t, 6>;
   static constexpr size_t kMostGraphs = 64;
 
   FlowGraphs();

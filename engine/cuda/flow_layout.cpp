@@ -21,10 +21,7 @@ int32_t branches_of(const FlowSegment& segment) { return segment.guidance > 0 ? 
 
 }  // namespace
 
-FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t rows_of_tile, bool split,
-                       int32_t rows_of_head_tile)
-    : tile_rows(rows_of_tile),
-      head_tile_rows(rows_of_head_tile > 0 ? rows_of_head_tile : rows_of_tile) {
+FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_rows, bool split) {
   const bool guided = std::all_of(segments.begin(), segments.end(),
                                   [](const FlowSegment& s) { return branches_of(s) == 2; });
   lanes = split && guided ? kMostLanes : 1;
@@ -59,7 +56,7 @@ FlowLayout::FlowLayout(const std::vector<FlowSegment>& segments, int32_t rows_of
       next[at] += segment.frames;
       next_head[at] += wanted;
       add_tiles(tiles[at], row, segment.frames, segment.frames, row, tile_rows);
-      add_tiles(head_tiles[at], row, segment.frames, wanted, head_row, head_tile_rows);
+      add_tiles(head_tiles[at], row, segment.frames, wanted, head_row, tile_rows);
       const int32_t in_all = lane * lane_rows + row, head_in_all = lane * lane_head_rows + head_row;
       stream_row.back()[static_cast<size_t>(branch)] = in_all;
       for (int32_t i = 0; i < segment.frames; ++i) positions[static_cast<size_t>(in_all + i)] = i;

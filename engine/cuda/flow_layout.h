@@ -22,12 +22,11 @@ struct FlowSegment {
 struct FlowLayout {
   // Rows are counted up to a multiple of kRowStep, so that few graphs serve all lengths.
   static constexpr int32_t kRowStep = 128, kMostLanes = 2;
-  // split: two lanes, if every segment is guided. head_tile_rows: 0: as tile_rows.
+  // split: two lanes, if every segment is guided.
   explicit FlowLayout(const std::vector<FlowSegment>& segments, int32_t tile_rows = kAttentionRows,
-                      bool split = false, int32_t head_tile_rows = 0);
+                      bool split = false);
 
   int32_t lanes = 1;
-  int32_t tile_rows, head_tile_rows;
   int32_t rows = 0, head_rows = 0;  // of all lanes, padding included
   // Tiles that a lane may need with so many streams, whatever `tile_rows` from kAttentionRows on.
   int32_t max_tiles = 0, max_head_tiles = 0;

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "cuda/cuda_check.h"
 #include "cuda/kernels/flow_attention.h"
+#include "cuda/kernels/random_fill.h"
 #include "ops/host_tensor.h"
 
 namespace indextts2 {
@@ -41,34 +42,14 @@ std::vector<FlowSegment> segments_of(const std::vector<const FlowJob*>& jobs, co
   return segments;
 }
 
-int processors_of(at::Device device) {
-  int count = 0;
-  cuda_check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device.index()),
-             "asking for the device's multiprocessors");
-  return count;
-}
-
 FlowLayout layout_of(const std::vector<const FlowJob*>& jobs, const FlowNetwork& network,
                      const FlowSolverOptions& options) {
-  const int heads = static_cast<int>(network.heads),
-            head_size = static_cast<int>(network.head_size);
   int64_t rows = 0;
   for (const FlowJob* job : jobs) rows += rows_of(*job);
+  const int32_t tile_rows = attention_tile_rows(network.type, static_cast<int>(network.heads),
+                                                static_cast<int>(network.head_size), rows);
   const bool split = rows <= options.side_rows && rows >= options.least_side_rows;
-  const std::vector<FlowSegment> segments = segments_of(jobs, network.flow->dit);
-  const int32_t usual = attention_tile_rows(network.type, heads, head_size, rows);
-  if (!options.fit_tiles || !attention_takes_largest(network.type, head_size)) {
-    return FlowLayout(segments, usual, split);
-  }
-  std::vector<int32_t> queries, head_queries;  // of the streams of a lane
-  for (const FlowSegment& segment : segments) {
-    const size_t streams = segment.guidance > 0 && !split ? 2 : 1;
-    queries.insert(queries.end(), streams, segment.frames);
-    head_queries.insert(head_queries.end(), streams, segment.frames - segment.first);
-  }
-  const int processors = processors_of(network.device);
-  return FlowLayout(segments, fitting_tile_rows(queries, heads, processors), split,
-                    fitting_tile_rows(head_queries, heads, processors));
+  return FlowLayout(segments_of(jobs, network.flow->dit), tile_rows, split);
 }
 
 int64_t room_for(int64_t rows) { return (rows + kRoomStep - 1) / kRoomStep * kRoomStep; }
@@ -84,8 +65,7 @@ struct CudaFlowSolver::Pack {
   }
   int64_t steps() const { return jobs.front()->options.steps; }
   FlowExtent extent() const {
-    return {layout.lanes,          layout.rows,      layout.head_rows,     layout.max_tiles,
-            layout.max_head_tiles, layout.tile_rows, layout.head_tile_rows};
+    return {layout.lanes, layout.rows, layout.head_rows, layout.max_tiles, layout.max_head_tiles};
   }
   // The state of job `i` in `x`, [G, M].
   at::Tensor state_of(size_t i, const at::Tensor& x) const {
@@ -196,9 +176,8 @@ void CudaFlowSolver::launch_step(const FlowTimes& times, const FlowExtent& exten
 // A new extent's first step runs by single launches, which also load what a capture may not.
 void CudaFlowSolver::step(const Pack& pack, const FlowTimes& times, bool first, cudaStream_t on) {
   const FlowExtent extent = pack.extent();
-  const FlowGraphs::Key key = {pack.steps(),     extent.lanes,         extent.rows,
-                               extent.head_rows, extent.max_tiles,     extent.max_head_tiles,
-                               extent.tile_rows, extent.head_tile_rows};
+  const FlowGraphs::Key key = {pack.steps(),     extent.lanes,     extent.rows,
+                               extent.head_rows, extent.max_tiles, extent.max_head_tiles};
   const auto launches = [&](cudaStream_t stream) { launch_step(times, extent, stream); };
   if (options_.graphs && (graphs_->has(key) || !first)) {
     graphs_->run(key, launches, on);
@@ -266,6 +245,20 @@ std::vector<at::Tensor> CudaFlowSolver::solve(const std::vector<FlowJob>& jobs,
     solve_pack(Pack(std::move(together), std::move(indices), *network_, options_), stop, mels);
   }
   return mels;
+}
+
+at::Tensor CudaFlowSolver::noise(const RandomStream& stream, int64_t bands, int64_t prompt,
+                                 int64_t frames) {
+  const c10::InferenceMode inference;
+  const c10::cuda::CUDAGuard guard(network_->device);
+  const at::Tensor noise =
+      at::empty({1, bands, frames}, at::TensorOptions().device(network_->device).dtype(at::kFloat));
+  cuda_check(
+      fill_normal(stream, 0, noise.mutable_data_ptr<float>(), static_cast<size_t>(noise.numel()),
+                  c10::cuda::getCurrentCUDAStream(network_->device.index())),
+      "drawing the noise of a flow");
+  noise.narrow(2, 0, prompt).zero_();
+  return noise;
 }
 
 void CudaFlowSolver::warm_up(int64_t prompt_frames, int64_t generated_frames,

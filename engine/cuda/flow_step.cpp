@@ -92,7 +92,6 @@ void FlowStep::attend(bool of_head) {
   call.max_tiles = of_head ? extent_.max_head_tiles : extent_.max_tiles;
   call.heads = static_cast<int>(network_.heads);
   call.head_size = static_cast<int>(network_.head_size);
-  call.tile_rows = of_head ? extent_.head_tile_rows : extent_.tile_rows;
   launch("rotary embedding", [&] {
     return rotate_rows(network_.type, qkv, static_cast<const float2*>(workspace_.rotary.data_ptr()),
                        workspace_.positions + int64_t{lane_} * rows_, rows_, call.heads,

@@ -21,7 +21,6 @@ struct FlowTimes {
 // How many rows are computed; equal for layouts that one graph serves.
 struct FlowExtent {
   int32_t lanes, rows, head_rows, max_tiles, max_head_tiles;  // tiles of a lane
-  int32_t tile_rows = kLargeAttentionRows, head_tile_rows = kLargeAttentionRows;
 };
 
 // Launches in order; every launch sees the step's number on the device.

@@ -177,13 +177,11 @@ void GptStep::norm_and_linear(const LayerNorm& norm, const Linear& linear, const
   layer.norm = norm_of(norm, pass);
   layer.output = output;
   layer.y = y.mutable_data_ptr();
-  layer.tile = tuning_.tile;
   if (tuning_.prefetch && pass->rows <= kMostPrefetchRows) {
     layer.next = next.weight.const_data_ptr();
     layer.next_bytes = next.weight.nbytes();
   }
-  const bool inside = pass->rows <= tuning_.fused_norm_rows && layer.norm.part_count == 0 &&
-                      row_linear_streams(layer);
+  const bool inside = tuning_.fused_norm && layer.norm.part_count == 0 && row_linear_streams(layer);
   if (!inside) {
     cuda_check(row_norm(layer.norm, pass->rows, layer.in, type_, type_, normed_.mutable_data_ptr(),
                         pass->stream),
@@ -205,7 +203,6 @@ void GptStep::linear_to_h(const at::Tensor& x, const Linear& linear, const Linea
   layer.bias = linear.bias.const_data_ptr();
   layer.x = x.const_data_ptr();
   layer.splits = splits;
-  layer.tile = tuning_.tile;
   layer.output = RowOutput::kAdded;
   layer.y = h_[pass->h].mutable_data_ptr();
   if (tuning_.add && row_linear_streams(layer)) {

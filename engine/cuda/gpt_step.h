@@ -30,11 +30,10 @@ using AttentionCall =
 
 // What a benchmark may try. All but splits and free_splits change no bit.
 struct GptStepTuning {
-  int fused_norm_rows = kFusedNormRows;  // up to 16 for types of two bytes, else up to 8
-  bool prefetch = true;                  // of the weights of the layer that comes next
-  int splits = 0;                        // RowLinear::splits
-  bool add = true;                       // linear layers add by themselves where they can
-  RowTile tile = RowTile::kUsual;        // of all linear layers
+  bool fused_norm = true;  // norms inside of the linear layers where they can be
+  bool prefetch = true;    // of the weights of the layer that comes next
+  int splits = 0;          // RowLinear::splits
+  bool add = true;         // linear layers add by themselves where they can
   // `splits` are those that are fastest for each number of rows, whatever the bits.
   bool free_splits = !kEqualBits;
 };

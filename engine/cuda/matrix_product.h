@@ -39,7 +39,7 @@ struct MatrixProduct {
 
 // How algorithms are chosen.
 struct ProductChoice {
-  int candidates = 4;            // tried for a shape and class of rows, up to kMostCandidates
+  int candidates = 8;            // tried for a shape and class of rows, up to kMostCandidates
   bool equal_bits = kEqualBits;  // false: the fastest, split sums too, whatever its bits
   static constexpr int kMostCandidates = 64;
 };

@@ -11,6 +11,7 @@
 #include "cuda/decode_batch.h"
 #include "cuda/flow_network.h"
 #include "cuda/flow_solver.h"
+#include "cuda/latent_pass.h"
 #include "cuda/packed_vocoder.h"
 #include "cuda/wave_decoder.h"
 #include "stages/torch_networks.h"
@@ -45,6 +46,9 @@ class CudaNetworks : public DeviceNetworks {
   std::unique_ptr<WaveDecoder> wave_decoder() const override {
     if (!vocoder_) return on_torch_.wave_decoder();
     return std::make_unique<CudaWaveDecoder>(vocoder_);
+  }
+  std::unique_ptr<LatentPass> latent_pass() const override {
+    return gpt_ ? std::make_unique<CudaLatentPass>(gpt_) : nullptr;
   }
 
  private:

@@ -64,6 +64,7 @@ class Pass {
 
   void run(const void* mel, int64_t frames, float* samples, const StopToken& stop) {
     frames_ = frames;
+    small_tiles_ = frames <= plan_.small_tiles;
     TapConvCall pre = same_size(vocoder_.pre());
     pre.count = 1;
     pre.parts[0] = part(vocoder_.pre(), mel, nullptr, arrays_.mean);
@@ -109,6 +110,7 @@ class Pass {
     call.in_channels = conv.in();
     call.out_channels = conv.out();
     call.size = frames_ * conv.out();
+    call.small_tiles = small_tiles_;
     return call;
   }
 
@@ -187,23 +189,20 @@ class Pass {
                            post.bias,          samples,
                            post.taps,          frames_,
                            post.weight.size(1)};
-    cuda_check(run_wave_out(vocoder_.type(), call, stream_, plan_.ways),
-               "the vocoder's last convolution");
+    cuda_check(run_wave_out(vocoder_.type(), call, stream_), "the vocoder's last convolution");
     const auto values = static_cast<double>(frames_ * call.channels);
     tell("out", call.channels, 2 * values * call.taps,
          values * item_ + 4 * static_cast<double>(frames_));
   }
 
   void activate(const SnakeCall& call) const {
-    cuda_check(run_snake(vocoder_.type(), call, stream_, plan_.ways),
-               "an activation of the vocoder");
+    cuda_check(run_snake(vocoder_.type(), call, stream_), "an activation of the vocoder");
     const auto values = static_cast<double>(call.count * call.frames * call.channels);
     tell("snake", call.channels, 60 * values, 2 * item_ * values);
   }
 
   void convolve(const char* kind, const TapConvCall& call) const {
-    cuda_check(run_tap_conv(vocoder_.type(), call, stream_, plan_.ways),
-               "a convolution of the vocoder");
+    cuda_check(run_tap_conv(vocoder_.type(), call, stream_), "a convolution of the vocoder");
     if (!trace_) return;
     double taps = 0, arrays_out = call.sum ? 1 : call.count;
     for (int i = 0; i < call.count; ++i) {
@@ -227,6 +226,7 @@ class Pass {
   cudaStream_t stream_;
   double item_;         // bytes
   int64_t frames_ = 0;  // at this stage
+  bool small_tiles_ = false;
 };
 
 }  // namespace

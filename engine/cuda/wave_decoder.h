@@ -11,12 +11,13 @@
 
 namespace indextts2 {
 
-// How work is cut into launches, the samples are the same for all, and how these are run.
+// How work is cut into launches and tiles: the samples are the same bits for all.
 struct WavePlan {
   // Stages of at most so many frames run their residual blocks side by side, longer ones one after
   // another.
   int64_t side_by_side = int64_t{1} << 40;
-  WaveWays ways = {};
+  // Mels of at most so many frames are decoded in small tiles (TapConvCall), in kFloat.
+  int64_t small_tiles = 256;
 };
 
 // What a launch did, for benches. Bytes: operands read and results written, each once.

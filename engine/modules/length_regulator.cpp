@@ -42,11 +42,16 @@ LengthRegulator::LengthRegulator(const Weights& weights)
   }
 }
 
+// Nearly every segment has a length of its own.
+at::Tensor LengthRegulator::run(const Conv1d& conv, const at::Tensor& x) {
+  return x.is_cpu() ? conv(x) : conv.as_product(x);
+}
+
 at::Tensor LengthRegulator::operator()(const at::Tensor& features, int64_t frames) const {
   // Stretching after the projection, as here, or before it gives the same rows.
   at::Tensor x = resize_nearest(input_(features), frames).transpose(1, 2);
-  for (const Block& block : blocks_) x = mish(block.norm(block.conv(x)));
-  return output_(x).transpose(1, 2).contiguous();
+  for (const Block& block : blocks_) x = mish(block.norm(run(block.conv, x)));
+  return run(output_, x).transpose(1, 2).contiguous();
 }
 
 }  // namespace indextts2

@@ -32,6 +32,8 @@ class LengthRegulator {
     GroupNorm norm;
   };
 
+  static at::Tensor run(const Conv1d& conv, const at::Tensor& x);
+
   Linear input_;
   std::vector<Block> blocks_;
   Conv1d output_;

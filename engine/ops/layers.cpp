@@ -3,6 +3,7 @@
 
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv_transpose1d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/group_norm.h>
@@ -61,6 +62,18 @@ Conv1d::Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, 
 at::Tensor Conv1d::operator()(const at::Tensor& x) const {
   return at::conv1d(x, weight, bias, options.stride, options.padding, options.dilation,
                     options.groups);
+}
+
+at::Tensor Conv1d::as_product(const at::Tensor& x) const {
+  const int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
+  at::Tensor rows = x.transpose(1, 2);  // [B, T, in]
+  rows = at::constant_pad_nd(rows, {0, 0, options.padding, options.padding}).contiguous();
+  const int64_t frames = rows.size(1) - options.dilation * (kernel - 1);
+  // What a frame reads lies one tap behind the other, `dilation` rows apart.
+  const at::Tensor read = rows.as_strided({rows.size(0), frames, kernel, in},
+                                          {rows.size(1) * in, in, options.dilation * in, 1});
+  const at::Tensor taps = weight.transpose(1, 2).reshape({out, kernel * in});
+  return at::linear(read.reshape({rows.size(0), frames, kernel * in}), taps, bias).transpose(1, 2);
 }
 
 ConvTranspose1d::ConvTranspose1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel,

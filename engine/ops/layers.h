@@ -36,6 +36,9 @@ struct Conv1dOptions {
 struct Conv1d {
   Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, Conv1dOptions options = {});
   at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T] -> [B, out, T']
+  // The same as one matrix product, for stride and groups of 1. For devices whose library plans a
+  // convolution anew for each length: cuDNN takes milliseconds.
+  at::Tensor as_product(const at::Tensor& x) const;
   at::Tensor weight, bias;
   Conv1dOptions options;
 };

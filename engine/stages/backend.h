@@ -79,6 +79,13 @@ class FlowSolver {
   // step.
   virtual std::vector<at::Tensor> solve(const std::vector<FlowJob>& jobs,
                                         const StopToken& stop) = 0;
+  // A job's noise, drawn on the device: [1, bands, frames] with element `band * frames + frame` of
+  // `stream`, the same bits as core/random.h gives, and 0 before the frame `prompt`. Undefined: the
+  // caller draws it.
+  virtual at::Tensor noise(const RandomStream& /*stream*/, int64_t /*bands*/, int64_t /*prompt*/,
+                           int64_t /*frames*/) {
+    return {};
+  }
   // Makes ready what segments of these sizes need, so that their first solve is no slower than the
   // next ones. Throws Error{kNoMemory, kDeviceLost}.
   virtual void warm_up(int64_t /*prompt_frames*/, int64_t /*generated_frames*/,
@@ -115,7 +122,7 @@ struct NetworkModules {
   std::shared_ptr<const BigVgan> vocoder;
 };
 
-inline constexpr int kDeviceBackendAbi = 3;
+inline constexpr int kDeviceBackendAbi = 4;
 
 // The networks of a device library. Thread-safety: safe.
 class DeviceBackend {

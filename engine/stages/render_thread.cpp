@@ -14,6 +14,9 @@ namespace {
 bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
 
 constexpr std::chrono::milliseconds kVoiceTest{2};
+constexpr double kCompanyTest = 0.005;  // seconds: how late a stop is seen
+// Segments being decoded for each that is waited for, and how many there are at most.
+constexpr int kDecodingPerPlace = 7, kMostPlaces = 4;
 
 // Its voice is whole or has failed, or nobody wants it any more.
 bool is_ready(const DecodedSegment& segment) {
@@ -46,6 +49,7 @@ RenderThread::~RenderThread() { close(); }
 void RenderThread::push(DecodedSegment segment) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    segment.pushed = now_seconds();
     if (!abandoned_) waiting_.push_back(std::move(segment));
   }
   wake_.notify_all();
@@ -109,6 +113,24 @@ void RenderThread::run() {
   }
 }
 
+// Seconds for which what is ready had better wait for more. Caller holds the mutex.
+double RenderThread::wait_for_company() const {
+  if (options_.frames_together <= 0 || closed_) return 0;
+  const int places = std::min(waiting_.back().decoding / kDecodingPerPlace, kMostPlaces);
+  int ready = 0;
+  int64_t frames_ready = 0;
+  double oldest = now_seconds();
+  for (const DecodedSegment& segment : waiting_) {
+    if (!is_ready(segment)) continue;
+    if (is_first(segment) || segment.job->stop_requested()) return 0;
+    ++ready;
+    frames_ready += frames(segment);
+    oldest = std::min(oldest, segment.pushed);
+  }
+  if (ready >= places || frames_ready + frames_ready / ready > options_.frames_together) return 0;
+  return oldest + options_.longest_wait - now_seconds();
+}
+
 // What is rendered next; waits for it. Empty: the end. A segment whose voice is still on its way is
 // not there yet: others go before it.
 std::vector<DecodedSegment> RenderThread::take(double* waited) {
@@ -117,7 +139,12 @@ std::vector<DecodedSegment> RenderThread::take(double* waited) {
   for (;;) {
     wake_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
     if (waiting_.empty()) return {};
-    if (std::any_of(waiting_.begin(), waiting_.end(), is_ready)) break;
+    if (std::any_of(waiting_.begin(), waiting_.end(), is_ready)) {
+      const double seconds = wait_for_company();
+      if (seconds <= 0) break;
+      wake_.wait_for(lock, std::chrono::duration<double>(std::min(seconds, kCompanyTest)));
+      continue;
+    }
     const double start = now_seconds();
     wake_.wait_for(lock, kVoiceTest);
     *waited += now_seconds() - start;

@@ -19,10 +19,12 @@ constexpr int64_t kWarmVoiceRows = 34;
 // The start of the flow [1, bands, frames], from the segment's own stream. The share of the prompt
 // is not used and therefore left at zero.
 at::Tensor draw_noise(const SynthesisRequest& request, int64_t bands, int64_t prompt,
-                      int64_t frames) {
-  std::vector<float> noise(static_cast<size_t>(bands * frames));
+                      int64_t frames, FlowSolver& solver) {
   const RandomStream stream{request.seed, static_cast<uint32_t>(request.segment.index),
                             RandomPurpose::kFlowNoise};
+  const at::Tensor there = solver.noise(stream, bands, prompt, frames);
+  if (there.defined()) return there;
+  std::vector<float> noise(static_cast<size_t>(bands * frames));
   for (int64_t band = 0; band < bands; ++band) {
     const int64_t first = band * frames + prompt;
     fill_normal(stream, static_cast<uint64_t>(first), noise.data() + first,
@@ -107,7 +109,7 @@ FlowJob Renderer::prepare(const SynthesisRequest& request, const DecodedCodes& d
   const at::Tensor noise = request.recorded_noise.defined()
                                ? request.recorded_noise
                                : draw_noise(request, model_->mel.mel_bands(), prompt.mel.size(2),
-                                            frames(request, codes.codes.size()));
+                                            frames(request, codes.codes.size()), *solver_);
   const at::Tensor ids = host_tensor(codes.codes, {1, static_cast<int64_t>(codes.codes.size())});
   return model_->mel.flow_job(ids, codes.latent, prompt, noise, options);
 }

@@ -22,9 +22,7 @@ StreamHandover::StreamHandover(at::Tensor tensor) : tensor_(std::move(tensor)) {
 
 at::Tensor StreamHandover::take() const {
   if (!made_) return tensor_;
-  const c10::Stream stream = current_stream(tensor_.device());
-  made_->block(stream);
-  tensor_.record_stream(stream);  // its memory must not be used anew while this stream reads it
+  made_->block(current_stream(tensor_.device()));
   return tensor_;
 }
 

@@ -10,7 +10,10 @@ namespace indextts2 {
 
 // Made on the giving thread once the tensor's kernels are queued; take() makes the current stream
 // of the taking thread wait for them, not the thread. On the CPU there is nothing to wait for.
-// Thread-safety: one thread at a time.
+//
+// Keep it until what the taking stream reads from the tensor is done or of no interest: then its
+// memory may be used anew. The allocator is not told of that stream, for it throws when the tensor
+// goes and the device has failed. Thread-safety: one thread at a time.
 class StreamHandover {
  public:
   StreamHandover() = default;

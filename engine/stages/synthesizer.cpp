@@ -111,7 +111,7 @@ Sound Synthesizer::speak(const SynthesisRequest& request, const StopToken& stop)
       request, stop, /*cost=*/0, [&spoken](Sound sound, std::exception_ptr error) {
         error ? spoken.set_exception(error) : spoken.set_value(std::move(sound));
       });
-  DecodedSegment decoded{job, {}, now_seconds()};
+  DecodedSegment decoded{job, {}, now_seconds(), 0};
   {
     const StageTimer timer(*clock_, "decode");
     decoded.codes = generator_.decode(code_request(request), stop);
@@ -159,7 +159,8 @@ void Synthesizer::collect(std::vector<Decoding>* decoding) {
       continue;
     }
     try {
-      DecodedSegment decoded{done.job, generator_.release(done.slot), done.start};
+      DecodedSegment decoded{done.job, generator_.release(done.slot), done.start,
+                             static_cast<int>(decoding->size())};
       if (!options_.latent_when_rendering) {
         const StageTimer timer(*clock_, "latent");
         decoded.codes.latent = StreamHandover(with_latent(*model_->gpt, decoded.codes).latent);

@@ -2,8 +2,8 @@
 // suppressed.
 //
 // usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
-//          [--blocks N] [--tile N] [--norm-rows N] [--free-splits]
-// --blocks: of attention, wanted; --tile: a RowTile; --norm-rows: with the norm inside
+//          [--blocks N] [--free-splits]
+// --blocks: of attention, wanted
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -112,10 +112,6 @@ bool parse(int argc, char** argv, Arguments* arguments) {
       arguments->step.networks.free_splits = true;
     } else if (word == "--blocks" && number) {
       arguments->step.attention_blocks = std::atoi(argv[++i]);
-    } else if (word == "--tile" && number) {
-      arguments->step.networks.tile = static_cast<RowTile>(std::atoi(argv[++i]));
-    } else if (word == "--norm-rows" && number) {
-      arguments->step.networks.fused_norm_rows = std::atoi(argv[++i]);
     } else if (word == "--codes" && number) {
       arguments->codes = std::atoi(argv[++i]);
     } else if (word == "--repeat" && number) {
@@ -158,7 +154,7 @@ int main(int argc, char** argv) {
   if (!indextts2::parse(argc, argv, &arguments)) {
     std::fprintf(stderr,
                  "usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] "
-                 "[--profile]\n");
+                 "[--profile] [--blocks N] [--free-splits]\n");
     return 2;
   }
   try {

@@ -94,20 +94,15 @@ void bench_solves(const char* name, CudaFlowSolver& solver, const FlowSizes& siz
   }
 }
 
-// What may become the default.
+// Other options than the default ones.
 void bench_ways(const std::shared_ptr<const FlowNetwork>& network, const FlowSizes& sizes) {
   const auto bench = [&](const char* name, const FlowSolverOptions& options) {
     CudaFlowSolver solver(network, options);
     bench_solves(name, solver, sizes, at::kBFloat16, /*all=*/true);
   };
-  FlowSolverOptions lanes;
-  lanes.side_rows = 8192;
-  bench("bf16, two lanes", lanes);
-  lanes.least_side_rows = 3584;
-  bench("bf16, lanes from 3584 rows", lanes);
-  FlowSolverOptions fitted;
-  fitted.fit_tiles = true;
-  bench("bf16, fitted tiles", fitted);
+  FlowSolverOptions one_lane;
+  one_lane.side_rows = 0;
+  bench("bf16, one lane", one_lane);
   for (const int count : {8, 16, ProductChoice::kMostCandidates}) {
     FlowSolverOptions more;
     more.products.candidates = count;
@@ -116,9 +111,6 @@ void bench_ways(const std::shared_ptr<const FlowNetwork>& network, const FlowSiz
   FlowSolverOptions free;
   free.products = {ProductChoice::kMostCandidates, /*equal_bits=*/false};
   bench("bf16, rule of bits off", free);
-  lanes.fit_tiles = true;
-  lanes.products.candidates = 16;
-  bench("bf16, lanes, tiles, 16", lanes);
 }
 
 void bench_libtorch(const FlowMatching& flow, const FlowSizes& sizes, at::ScalarType type) {

@@ -17,7 +17,7 @@ const char kUsage[] =
     "usage: bench_gpt_step [--type bf16|fp16|fp32] [--layers N] [--kernels] [--variants] "
     "[--rule-off]\n"
     "  --kernels   each linear layer by itself as well\n"
-    "  --variants  norm inside or before the linear layers, prefetching, other tiles of rows\n"
+    "  --variants  norm inside or before the linear layers, prefetching\n"
     "  --rule-off  other cuts of K for each number of rows: what equal bits cost\n";
 
 constexpr int kBeams = 3;
@@ -97,11 +97,10 @@ class Bench {
     });
   }
 
-  void print_steps(const char* what, GptStepTuning tuning, int least = 1, int most = 32) {
+  void print_steps(const char* what, GptStepTuning tuning) {
     const double bytes =
         double(model_->gpt().weight_bytes()) + double(model_->mel_head().weight.nbytes());
     for (const int segments : kSegments) {
-      if (segments < least || segments > most) continue;
       print_step(what, segments, step(segments, tuning), bytes);
     }
   }
@@ -114,7 +113,7 @@ class Bench {
 
   void print_kernels() const {
     for (const int segments : kSegments) {
-      std::vector<OpTime> ops = step_ops(*model_, segments * kBeams, /*all_tiles=*/true);
+      std::vector<OpTime> ops = step_ops(*model_, segments * kBeams);
       for (OpTime& op : ops) op.operations = 0;  // the matrix units bound nothing here
       print_ops(std::to_string(segments * kBeams) + " rows", ops, DeviceLimits{bandwidth_, 0});
     }
@@ -136,19 +135,9 @@ void run(const Arguments& arguments) {
   Bench bench(arguments);
   bench.print_steps("step", {});
   if (arguments.variants) {
-    bench.print_steps("norm before", {0, true, 0, true});
-    bench.print_steps("norm before, it adds", {0, true, 0, false});
-    bench.print_steps("norm inside up to 8 rows", {8, true, 0, true});
-    bench.print_steps("without prefetch", {kFusedNormRows, false, 0, true});
-  }
-  if (arguments.variants) {
-    for (const RowTile tile : kRowTiles) {
-      GptStepTuning tuning;
-      tuning.tile = tile;
-      bench.print_steps(name_of(tile), tuning, 2, 8);
-      tuning.fused_norm_rows = 16;
-      bench.print_steps((std::string(name_of(tile)) + ", norm in 16").c_str(), tuning, 2, 8);
-    }
+    bench.print_steps("norm before", {false, true, 0, true});
+    bench.print_steps("norm before, it adds", {false, true, 0, false});
+    bench.print_steps("without prefetch", {true, false, 0, true});
   }
   if (arguments.rule_off) {
     GptStepTuning tuning;
@@ -156,7 +145,7 @@ void run(const Arguments& arguments) {
     bench.print_steps("fastest parts of K", tuning);
     for (const int splits : {1, 2, 4}) {
       bench.print_steps(("K in " + std::to_string(splits) + " parts").c_str(),
-                        {kFusedNormRows, true, splits, true});
+                        {true, true, splits, true});
     }
   }
   if (arguments.kernels) bench.print_kernels();

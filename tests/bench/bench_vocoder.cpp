@@ -1,5 +1,5 @@
 // The vocoder on CUDA at official sizes with random weights: time per length, per kind of kernel,
-// and its distance from LibTorch in float32, for each way to run the kernels (WaveWays).
+// and its distance from LibTorch in float32.
 // usage: bench_vocoder [FRAMES [SIDE_BY_SIDE]] (861 frames are 10 s; stages of at most SIDE_BY_SIDE
 // frames run their residual blocks side by side)
 #include <ATen/Context.h>
@@ -74,14 +74,15 @@ void run_side_by_side(const Packed& packed, const std::string& name, const at::T
   }
 }
 
-void run_way(const Packed& packed, const std::string& name, const WavePlan& plan,
-             const at::Tensor& mel, const at::Tensor& want, const DeviceLimits& limits) {
+void run_type(const Packed& packed, const std::string& name, const WavePlan& plan,
+              const at::Tensor& mel, const at::Tensor& want, const DeviceLimits& limits) {
   CudaWaveDecoder decoder(packed, plan);
   const at::Tensor got = decoder.decode(mel, StopToken());
   std::printf("\n%s: SNR against LibTorch in float32 %.1f dB\n", name.c_str(), snr_db(got, want));
   print(name, measure([&] { decoder.decode(mel, StopToken()); }));
   const int64_t frames = mel.size(2);
-  for (const int64_t length : {int64_t{1}, int64_t{50}, int64_t{172}, frames / 2, 2 * frames}) {
+  for (const int64_t length : {int64_t{1}, int64_t{50}, int64_t{172}, plan.small_tiles,
+                               plan.small_tiles + 1, frames / 2, 2 * frames}) {
     const at::Tensor part = at::randn({1, 80, std::max<int64_t>(length, 1)}).to(at::kCUDA);
     print(name + ", " + std::to_string(length) + " frames",
           measure([&] { decoder.decode(part, StopToken()); }));
@@ -89,7 +90,7 @@ void run_way(const Packed& packed, const std::string& name, const WavePlan& plan
   print_ops("launches", vocoder_ops(decoder, mel), limits);
 }
 
-void run(int64_t frames, WavePlan plan) {
+void run(int64_t frames, const WavePlan& plan) {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
   at::manual_seed(1);
@@ -108,20 +109,8 @@ void run(int64_t frames, WavePlan plan) {
     const auto packed = std::make_shared<PackedVocoder>(network, type);
     const std::string name = type == WaveType::kHalf ? "fp16" : "fp32 (3 x TF32)";
     run_side_by_side(packed, name, mel);
-    const bool half = type == WaveType::kHalf;
-    const DeviceLimits limits = measure_limits(half ? FlowType::kFloat16 : FlowType::kFloat32);
-    const struct {
-      const char* name;
-      WaveWays ways;
-    } kWays[] = {{"default", {}},
-                 {"overlap", {true, false, false}},
-                 {half ? "warpgroups" : "small tiles", {false, half, !half}},
-                 {half ? "warpgroups, overlap" : "small tiles, overlap", {true, half, !half}},
-                 {"default again", {}}};
-    for (const auto& way : kWays) {
-      plan.ways = way.ways;
-      run_way(packed, name + ", " + way.name, plan, mel, want, limits);
-    }
+    run_type(packed, name, plan, mel, want,
+             measure_limits(type == WaveType::kHalf ? FlowType::kFloat16 : FlowType::kFloat32));
   }
 }
 

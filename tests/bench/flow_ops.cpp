@@ -28,7 +28,8 @@ class FlowOps {
                                 space_.taps, space_.head_wide, space_.head_gated}) {
       t.normal_();
     }
-    upload(layout_);
+    space_.upload(layout_, nullptr);
+    cuda_check(cudaDeviceSynchronize(), "filling the memory of a flow");
   }
 
   std::vector<OpTime> run() {
@@ -63,11 +64,6 @@ class FlowOps {
   }
 
  private:
-  void upload(const FlowLayout& layout) {
-    space_.upload(layout, nullptr);
-    cuda_check(cudaDeviceSynchronize(), "filling the memory of a flow");
-  }
-
   void products() {
     const int rows = layout_.rows, head_rows = layout_.head_rows;
     const FlowNetwork::Layer &layer = network_.layers.front(), &late = network_.layers.back();
@@ -125,13 +121,6 @@ class FlowOps {
     const double operations = 2 * 4.0 * frames * frames * static_cast<double>(network_.width);
     const double moved = 4.0 * layout_.rows * static_cast<double>(network_.width) * item();
     ops_.push_back({"attention", 12, time(), moved, operations});
-    if (attention_takes_largest(type_, call.head_size)) {
-      upload(FlowLayout({segment_}, kLargestAttentionRows));
-      call.tile_rows = kLargestAttentionRows;
-      ops_.push_back({"attention, tiles of 192", 0, time(), moved, operations});
-      upload(layout_);
-      call.tile_rows = kLargeAttentionRows;
-    }
     call.tiles = space_.tiles + space_.room_for_tiles;
     call.tile_count = space_.tile_counts + 1;
     call.max_tiles = layout_.max_head_tiles;

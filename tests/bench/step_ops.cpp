@@ -15,7 +15,7 @@ class StepOps {
     check(cudaDeviceSynchronize());
   }
 
-  std::vector<OpTime> run(bool all_tiles) const {
+  std::vector<OpTime> run() const {
     const auto& layers = model_.gpt().layers();
     const struct {
       const char* name;
@@ -34,27 +34,19 @@ class StepOps {
     for (const auto& kind : kKinds) {
       const Linear& first = layers[0].*kind.linear;
       if (!runs(first, kind.output, kind.norm)) continue;
-      for (const RowTile tile : kRowTiles) {
-        // Other tiles are there for 9 to 24 rows, and for 6 with a norm.
-        const bool other = all_tiles && (rows_ > 8 ? rows_ <= 24 : kind.norm && rows_ > 4);
-        if (tile != RowTile::kUsual && !other) continue;
-        const auto all = [&](cudaStream_t on) {
-          for (const Gpt2::Layer& layer : layers) {
-            RowLinear linear = row_linear_of(layer.*kind.linear, kind.output);
-            linear.tile = tile;
-            if (kind.norm) {
-              linear.x = nullptr;
-              linear.norm = norm_of(layer, linear.in);
-              linear.norm.part_count = 0;
-            }
-            check(row_linear(linear, on));
+      const auto all = [&](cudaStream_t on) {
+        for (const Gpt2::Layer& layer : layers) {
+          RowLinear linear = row_linear_of(layer.*kind.linear, kind.output);
+          if (kind.norm) {
+            linear.x = nullptr;
+            linear.norm = norm_of(layer, linear.in);
+            linear.norm.part_count = 0;
           }
-        };
-        const std::string name =
-            tile == RowTile::kUsual ? kind.name : std::string(kind.name) + ", " + name_of(tile);
-        ops.push_back(op(name, all, static_cast<double>(first.weight.nbytes()),
-                         2.0 * rows_ * static_cast<double>(first.weight.numel())));
-      }
+          check(row_linear(linear, on));
+        }
+      };
+      ops.push_back(op(kind.name, all, static_cast<double>(first.weight.nbytes()),
+                       2.0 * rows_ * static_cast<double>(first.weight.numel())));
     }
     const int width = static_cast<int>(model_.gpt().width());
     const auto norms = [&](cudaStream_t on) {
@@ -123,13 +115,8 @@ class StepOps {
 
 }  // namespace
 
-const char* name_of(RowTile tile) {
-  constexpr const char* kNames[] = {"usual tile", "narrow tile", "tall tile", "narrow tall tile"};
-  return kNames[static_cast<int>(tile)];
-}
-
-std::vector<OpTime> step_ops(const UnifiedVoice& model, int rows, bool all_tiles) {
-  return StepOps(model, rows).run(all_tiles);
+std::vector<OpTime> step_ops(const UnifiedVoice& model, int rows) {
+  return StepOps(model, rows).run();
 }
 
 }  // namespace indextts2

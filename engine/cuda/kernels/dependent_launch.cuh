@@ -24,12 +24,12 @@ __device__ __forceinline__ void wait_for_predecessors() {
 #endif
 }
 
-// Launches `kernel`, with `overlap` as a dependent of the kernel before it, which it waits for by
-// itself; blocks of threads in clusters of `cluster`, which only GPUs since sm_90 have.
+// Launches `kernel`, which waits by itself, as a dependent of the kernel before it; blocks of
+// threads in clusters of `cluster`, which only GPUs since sm_90 have.
 template <typename... Parameters, typename... Arguments>
-cudaError_t launch_clusters(void (*kernel)(Parameters...), dim3 grid, dim3 cluster,
-                            unsigned threads, size_t shared_bytes, bool overlap,
-                            cudaStream_t stream, const Arguments&... arguments) {
+cudaError_t launch_dependent_clusters(void (*kernel)(Parameters...), dim3 grid, dim3 cluster,
+                                      unsigned threads, size_t shared_bytes, cudaStream_t stream,
+                                      const Arguments&... arguments) {
   cudaFuncAttributes code{};
   cudaError_t status = cudaFuncGetAttributes(&code, kernel);
   if (status != cudaSuccess) return status;
@@ -47,7 +47,7 @@ cudaError_t launch_clusters(void (*kernel)(Parameters...), dim3 grid, dim3 clust
   if (status != cudaSuccess) return status;
   cudaLaunchAttribute attributes[2] = {};
   unsigned count = 0;
-  if (overlap && code.ptxVersion >= 90) {  // code for older GPUs does not wait
+  if (code.ptxVersion >= 90) {  // code for older GPUs does not wait
     attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attributes[count++].val.programmaticStreamSerializationAllowed = 1;
   }
@@ -65,14 +65,6 @@ cudaError_t launch_clusters(void (*kernel)(Parameters...), dim3 grid, dim3 clust
   config.attrs = attributes;
   config.numAttrs = count;
   return cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...);
-}
-
-template <typename... Parameters, typename... Arguments>
-cudaError_t launch_dependent_clusters(void (*kernel)(Parameters...), dim3 grid, dim3 cluster,
-                                      unsigned threads, size_t shared_bytes, cudaStream_t stream,
-                                      const Arguments&... arguments) {
-  return launch_clusters(kernel, grid, cluster, threads, shared_bytes, /*overlap=*/true, stream,
-                         arguments...);
 }
 
 template <typename... Parameters, typename... Arguments>

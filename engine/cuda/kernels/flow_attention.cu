@@ -199,34 +199,8 @@ int attention_tile_rows(FlowType type, int heads, int head_size, int64_t rows) {
   return large ? kLargeAttentionRows : kAttentionRows;
 }
 
-bool attention_takes_largest(FlowType type, int head_size) {
-  return type != FlowType::kFloat32 && wide_attention_takes(head_size);
-}
-
-int fitting_tile_rows(const std::vector<int32_t>& queries, int heads, int processors) {
-  // Time of a round, in that of 64 queries on a multiprocessor that is full; one block of two
-  // groups alone is not much faster than two.
-  struct Tiles {
-    int rows, slots;
-    float full, half;
-  };
-  const Tiles large{kLargeAttentionRows, 2 * processors, 4.0f, 2.6f};
-  const Tiles largest{kLargestAttentionRows, processors, 3.0f, 3.0f};
-  const auto time = [&](const Tiles& tiles) {
-    int blocks = 0;
-    for (const int32_t count : queries) blocks += (count + tiles.rows - 1) / tiles.rows * heads;
-    const int left = blocks % tiles.slots;
-    const float rest = left == 0 ? 0.0f : left <= processors ? tiles.half : tiles.full;
-    return static_cast<float>(blocks / tiles.slots) * tiles.full + rest;
-  };
-  return time(largest) < time(large) ? kLargestAttentionRows : kLargeAttentionRows;
-}
-
 cudaError_t attend_streams(const AttentionCall& call, cudaStream_t on) {
-  const bool wide = attention_takes_largest(call.type, call.head_size);
-  if (call.tile_rows > (wide ? kLargestAttentionRows : kLargeAttentionRows)) {
-    return cudaErrorInvalidValue;
-  }
+  const bool wide = call.type != FlowType::kFloat32 && wide_attention_takes(call.head_size);
   if (wide) return attend_streams_wide(call, on);
   switch (call.type) {
     case FlowType::kFloat32:

@@ -15,9 +15,8 @@ namespace indextts2 {
 using FlowType = ElementType;  // of weights and activations
 
 // Queries that one block of threads attends with. Where there are many tiles, the half types may
-// have larger ones, which load fewer keys, the largest by warpgroup products alone; no row's bits
-// depend on its tile.
-inline constexpr int kAttentionRows = 96, kLargeAttentionRows = 128, kLargestAttentionRows = 192;
+// have larger ones, which load fewer keys; no row's bits depend on its tile.
+inline constexpr int kAttentionRows = 96, kLargeAttentionRows = 128;
 
 // A run of queries of one stream and the keys they see.
 struct AttentionTile {

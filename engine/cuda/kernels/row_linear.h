@@ -17,9 +17,6 @@ namespace indextts2 {
 
 inline constexpr int kMaxRowSplits = 4;
 
-// Rows up to which a layer norm inside of the linear layer is cheaper than a kernel of its own.
-inline constexpr int kFusedNormRows = 4;
-
 // Rows up to which bringing the next layer's weights near pays: with more, the cache is wanted for
 // the rows.
 inline constexpr int kMostPrefetchRows = 48;
@@ -29,15 +26,6 @@ enum class RowOutput {
   kGelu,   // T [R][out]: gelu_tanh(sum + bias)
   kParts,  // float32 [row_linear_splits()][R][out]: sums without bias, as RowNorm::parts takes them
   kAdded,  // float32 [R][out]: added to what is there, the parts and the bias as RowNorm adds them
-};
-
-// For a benchmark: how 9 to 24 rows of types of two bytes are cut into blocks of threads, on GPUs
-// since sm_90. No cut changes a bit.
-enum class RowTile {
-  kUsual,       // 32 outputs, four warps
-  kNarrow,      // 16 outputs, four warps
-  kTall,        // 32 outputs, eight warps: half of the rows each
-  kNarrowTall,  // 16 outputs, four warps for each 8 rows
 };
 
 // y = x W^T + b. Letters: R rows, T element type (also of y, unless kParts). Arrays on the device,
@@ -55,7 +43,6 @@ struct RowLinear {
   RowOutput output = RowOutput::kPlain;
   void* y = nullptr;
   int splits = 0;  // for a benchmark: parts other than row_linear_splits()
-  RowTile tile = RowTile::kUsual;
   // Weights of the layer that comes next, brought near while this one runs. Multiple of 16 bytes.
   const void* next = nullptr;
   size_t next_bytes = 0;
@@ -64,9 +51,9 @@ struct RowLinear {
 // Parts of a product [out][in] with RowOutput::kParts, 1..kMaxRowSplits.
 int row_linear_splits(int out, int in, ElementType type);
 
-// Whether this layer may have its norm inside or the output kAdded: few rows, weights of a size
-// that fits, kPlain or kGelu with a norm, a new enough GPU. Pointers other than x are not looked
-// at.
+// Whether this layer may have its norm inside or the output kAdded: few rows, with a norm no more
+// than those for which that is cheaper than a kernel of its own; weights of a size that fits,
+// kPlain or kGelu with a norm, a new enough GPU. Pointers other than x are not looked at.
 bool row_linear_streams(const RowLinear& layer);
 
 cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream);

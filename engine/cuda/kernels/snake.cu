@@ -1,6 +1,5 @@
 // The anti-aliased periodic activation of the vocoder.
 #include "cuda/kernels/snake.h"
-#include "cuda/kernels/wave_launch.cuh"
 #include "cuda/kernels/wave_values.cuh"
 
 namespace indextts2 {
@@ -148,8 +147,6 @@ class SnakeRun {
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     snake_runs(const __grid_constant__ SnakeCall call, int blocks) {
-  let_dependents_start();
-  wait_for_predecessors();
   const unsigned id = blockIdx.x * kThreads + threadIdx.x;
   const unsigned pairs = static_cast<unsigned>(call.channels / 2);
   const unsigned run = id / pairs;
@@ -161,7 +158,7 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on, const WaveWays& ways) {
+cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on) {
   const int64_t pairs = call.channels / 2;
   // Long runs repeat little of the filters' reach, short ones keep a large GPU busy.
   constexpr int64_t kBusy = 132 * 1024;
@@ -170,8 +167,9 @@ cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on, con
   const int64_t runs = (call.frames + kHalf * blocks - 1) / (kHalf * blocks);
   const int64_t groups = (runs * pairs + kThreads - 1) / kThreads;
   const dim3 grid(static_cast<unsigned>(groups), static_cast<unsigned>(call.count));
-  return launch_wave(type == WaveType::kHalf ? snake_runs<__half> : snake_runs<float>, grid,
-                     kThreads, 0, ways.overlap, on, call, blocks);
+  const auto kernel = type == WaveType::kHalf ? snake_runs<__half> : snake_runs<float>;
+  kernel<<<grid, kThreads, 0, on>>>(call, blocks);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2

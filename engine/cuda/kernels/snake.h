@@ -30,7 +30,6 @@ struct SnakeCall {
 };
 
 // What a sample gives depends on its neighbours alone, not on the length.
-cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on,
-                      const WaveWays& ways = {});
+cudaError_t run_snake(WaveType type, const SnakeCall& call, cudaStream_t on);
 
 }  // namespace indextts2

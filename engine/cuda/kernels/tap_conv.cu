@@ -1,7 +1,6 @@
 // The vocoder's convolutions: choice of the storage type, and the last one.
 #include "cuda/kernels/tap_conv.h"
 #include "cuda/kernels/tap_conv_kernel.cuh"
-#include "cuda/kernels/wave_launch.cuh"
 
 namespace indextts2 {
 namespace {
@@ -12,12 +11,10 @@ constexpr int64_t kMaxWeights = 8192;
 template <class T>
 __global__ void __launch_bounds__(kThreads) wave_out(const __grid_constant__ WaveOutCall call) {
   extern __shared__ __align__(16) float weights[];
-  let_dependents_start();
   const int channels = static_cast<int>(call.channels);
   for (int i = static_cast<int>(threadIdx.x); i < call.taps * channels; i += kThreads) {
     weights[i] = call.weight[i];
   }
-  wait_for_predecessors();
   __syncthreads();
   const int64_t t = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (t >= call.frames) return;
@@ -39,10 +36,9 @@ __global__ void __launch_bounds__(kThreads) wave_out(const __grid_constant__ Wav
 
 }  // namespace
 
-cudaError_t run_tap_conv(WaveType type, const TapConvCall& call, cudaStream_t on,
-                         const WaveWays& ways) {
-  return type == WaveType::kHalf ? tap_conv::run_half(call, ways, on)
-                                 : tap_conv::run_float(call, ways, on);
+cudaError_t run_tap_conv(WaveType type, const TapConvCall& call, cudaStream_t on, bool warpgroups) {
+  return type == WaveType::kHalf ? tap_conv::run_half(call, warpgroups, on)
+                                 : tap_conv::run_float(call, on);
 }
 
 cudaError_t prepare_tap_conv() {
@@ -50,14 +46,14 @@ cudaError_t prepare_tap_conv() {
   return status != cudaSuccess ? status : tap_conv::prepare_float();
 }
 
-cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on,
-                         const WaveWays& ways) {
+cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on) {
   const int64_t weights = call.taps * call.channels;
   if (weights > kMaxWeights) return cudaErrorInvalidValue;
   const auto blocks = static_cast<unsigned>((call.frames + kThreads - 1) / kThreads);
   const size_t shared = static_cast<size_t>(weights) * sizeof(float);
-  return launch_wave(type == WaveType::kHalf ? wave_out<__half> : wave_out<float>, dim3(blocks),
-                     kThreads, shared, ways.overlap, on, call);
+  const auto kernel = type == WaveType::kHalf ? wave_out<__half> : wave_out<float>;
+  kernel<<<blocks, kThreads, shared, on>>>(call);
+  return cudaGetLastError();
 }
 
 }  // namespace indextts2

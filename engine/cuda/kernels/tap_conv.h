@@ -33,6 +33,7 @@ struct TapConvCall {
   // Element (m, n) is stored at out[m out_channels + n - shift] where that is in 0 .. size - 1 and
   // left out elsewhere; so is the residual read. Multiples of kWaveAlign.
   int64_t shift, size;
+  bool small_tiles;  // kFloat: tiles of which two share a multiprocessor, for few rows
 };
 
 // (taps - 1) * dilation of a part at most.
@@ -42,9 +43,10 @@ inline constexpr int kTapConvShared = 152064;
 
 // kHalf multiplies as it is stored; kFloat as three TF32 products, so that the error is that of
 // float. Sums run over parts, channel blocks, taps in an order that depends on the channels alone.
-// Needs compute capability 8.0.
+// Needs compute capability 8.0. Hopper has warpgroup products for kHalf, which round the sums
+// otherwise than other GPUs; tests do without these to compare the two.
 cudaError_t run_tap_conv(WaveType type, const TapConvCall& call, cudaStream_t on,
-                         const WaveWays& ways = {});
+                         bool warpgroups = true);
 
 // The last convolution, to one channel: out[t] = clamp(bias + sum of weight[j][c]
 // in[t + j - taps / 2][c], -1, 1); taps odd, taps * channels <= 8192. NaN stays NaN.
@@ -56,10 +58,10 @@ struct WaveOutCall {
   int taps;
   int64_t frames, channels;
 };
-cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on,
-                         const WaveWays& ways = {});
+cudaError_t run_wave_out(WaveType type, const WaveOutCall& call, cudaStream_t on);
 
-// Done once before the first run_tap_conv on a device: large shared memory for its kernels.
+// Done once before the first run_tap_conv on a device, the current one: large shared memory for its
+// kernels.
 cudaError_t prepare_tap_conv();
 
 }  // namespace indextts2

@@ -4,9 +4,8 @@
 namespace indextts2 {
 namespace tap_conv {
 
-cudaError_t run_float(const TapConvCall& call, const WaveWays& ways, cudaStream_t on) {
-  return ways.small_tiles ? Shapes<float, true>::run(call, ways.overlap, on)
-                          : Shapes<float>::run(call, ways.overlap, on);
+cudaError_t run_float(const TapConvCall& call, cudaStream_t on) {
+  return call.small_tiles ? Shapes<float, true>::run(call, on) : Shapes<float>::run(call, on);
 }
 
 cudaError_t prepare_float() {

@@ -4,12 +4,14 @@
 namespace indextts2 {
 namespace tap_conv {
 
-cudaError_t run_half(const TapConvCall& call, const WaveWays& ways, cudaStream_t on) {
-  if (ways.warpgroups && wide_takes(call)) return run_wide(call, ways.overlap, on);
-  return Shapes<__half>::run(call, ways.overlap, on);
+cudaError_t run_half(const TapConvCall& call, bool warpgroups, cudaStream_t on) {
+  return warpgroups && wide_takes(call) ? run_wide(call, on) : Shapes<__half>::run(call, on);
 }
 
-cudaError_t prepare_half() { return Shapes<__half>::prepare_all(); }
+cudaError_t prepare_half() {
+  const cudaError_t status = Shapes<__half>::prepare_all();
+  return status != cudaSuccess ? status : prepare_wide();
+}
 
 }  // namespace tap_conv
 }  // namespace indextts2

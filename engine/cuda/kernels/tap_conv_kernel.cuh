@@ -9,7 +9,6 @@
 #include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/tap_conv.h"
 #include "cuda/kernels/tensor_cores.cuh"
-#include "cuda/kernels/wave_launch.cuh"
 #include "cuda/kernels/wave_values.cuh"
 
 namespace indextts2 {
@@ -283,8 +282,6 @@ template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     tiles(const __grid_constant__ TapConvCall call, int reach, int buffers) {
   extern __shared__ __align__(16) unsigned char shared[];
-  let_dependents_start();
-  wait_for_predecessors();
   Tile<S>(call, shared, reach, buffers).run();
 }
 
@@ -296,7 +293,7 @@ cudaError_t prepare() {
 }
 
 template <class S>
-cudaError_t launch(const TapConvCall& call, bool overlap, cudaStream_t on) {
+cudaError_t launch(const TapConvCall& call, cudaStream_t on) {
   int reach = 0;
   for (int i = 0; i < call.count; ++i) {
     const int own = (call.parts[i].taps - 1) * call.parts[i].dilation;
@@ -308,13 +305,13 @@ cudaError_t launch(const TapConvCall& call, bool overlap, cudaStream_t on) {
   const dim3 grid(static_cast<unsigned>((call.rows + S::kRows - 1) / S::kRows),
                   static_cast<unsigned>((call.out_channels + S::kColumns - 1) / S::kColumns),
                   call.sum ? 1u : static_cast<unsigned>(call.count));
-  return launch_wave(tiles<S>, grid, S::kThreads,
-                     static_cast<size_t>(S::shared_bytes(reach, buffers)), overlap, on, call, reach,
-                     buffers);
+  const auto shared = static_cast<size_t>(S::shared_bytes(reach, buffers));
+  tiles<S><<<grid, S::kThreads, shared, on>>>(call, reach, buffers);
+  return cudaGetLastError();
 }
 
 // The shapes of a storage type. Which one is taken depends on the channels alone: it fixes the
-// order of the sums, which is the same with and without kSmall (WaveWays::small_tiles).
+// order of the sums, which is the same with and without kSmall (TapConvCall::small_tiles).
 template <class T, bool kSmall = false>
 struct Shapes {
   static constexpr bool kIsHalf = sizeof(T) == 2;
@@ -325,17 +322,17 @@ struct Shapes {
   template <int kSteps>
   using Of24 = Shape<T, 2, 3, 8, 1, kSteps, kIsHalf ? 3 : 2>;
 
-  static cudaError_t run(const TapConvCall& call, bool overlap, cudaStream_t on) {
+  static cudaError_t run(const TapConvCall& call, cudaStream_t on) {
     const int64_t bytes = call.in_channels * static_cast<int64_t>(sizeof(T));
     const bool thirds = bytes % 96 == 0;
     if (call.out_channels <= 24) {
-      return thirds ? launch<Of24<3>>(call, overlap, on) : launch<Of24<2>>(call, overlap, on);
+      return thirds ? launch<Of24<3>>(call, on) : launch<Of24<2>>(call, on);
     }
     if (call.out_channels <= 48) {
-      return thirds ? launch<Of48<3>>(call, overlap, on) : launch<Of48<2>>(call, overlap, on);
+      return thirds ? launch<Of48<3>>(call, on) : launch<Of48<2>>(call, on);
     }
-    if (bytes % 128 == 0) return launch<Of96<4>>(call, overlap, on);
-    return thirds ? launch<Of96<3>>(call, overlap, on) : launch<Of96<2>>(call, overlap, on);
+    if (bytes % 128 == 0) return launch<Of96<4>>(call, on);
+    return thirds ? launch<Of96<3>>(call, on) : launch<Of96<2>>(call, on);
   }
 
   static cudaError_t prepare_all() {
@@ -349,14 +346,14 @@ struct Shapes {
 };
 
 // Each in a file of its own.
-cudaError_t run_half(const TapConvCall& call, const WaveWays& ways, cudaStream_t on);
+cudaError_t run_half(const TapConvCall& call, bool warpgroups, cudaStream_t on);
 cudaError_t prepare_half();
-cudaError_t run_float(const TapConvCall& call, const WaveWays& ways, cudaStream_t on);
+cudaError_t run_float(const TapConvCall& call, cudaStream_t on);
 cudaError_t prepare_float();
-// By warpgroup products, which need no preparation. Whether run_wide() takes the call, on the
-// current device.
+// By warpgroup products. Whether run_wide() takes the call, on the current device.
 bool wide_takes(const TapConvCall& call);
-cudaError_t run_wide(const TapConvCall& call, bool overlap, cudaStream_t on);
+cudaError_t run_wide(const TapConvCall& call, cudaStream_t on);
+cudaError_t prepare_wide();
 
 }  // namespace tap_conv
 }  // namespace indextts2

@@ -9,7 +9,6 @@ template <class S>
 __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     wide_tiles(const __grid_constant__ TapConvCall call, int pitch, int buffers) {
   extern __shared__ __align__(128) unsigned char wide_shared[];
-  let_dependents_start();
   WideTile<S>(call, wide_shared, pitch, buffers).run();
 }
 
@@ -29,9 +28,18 @@ bool fills(const TapConvCall& call) {
 }
 
 template <class S>
-cudaError_t launch_wide(const TapConvCall& call, bool overlap, cudaStream_t on) {
-  static_assert(S::shared_bytes(kTapConvReach, S::input_buffers(2)) <= 232448,
-                "more shared memory than Hopper has");
+cudaError_t prepare_shape() {
+  constexpr int kMostBytes = S::shared_bytes(kTapConvReach, S::input_buffers(2));
+  static_assert(kMostBytes <= 232448, "more shared memory than Hopper has");
+  const cudaError_t status =
+      cudaFuncSetAttribute(wide_tiles<S>, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostBytes);
+  if (status != cudaSuccess) return status;
+  return cudaFuncSetAttribute(wide_tiles<S>, cudaFuncAttributePreferredSharedMemoryCarveout,
+                              cudaSharedmemCarveoutMaxShared);
+}
+
+template <class S>
+cudaError_t launch_wide(const TapConvCall& call, cudaStream_t on) {
   int reach = 0, least_taps = call.parts[0].taps;
   for (int i = 0; i < call.count; ++i) {
     const TapConvPart& part = call.parts[i];
@@ -42,9 +50,10 @@ cudaError_t launch_wide(const TapConvCall& call, bool overlap, cudaStream_t on) 
   }
   const int64_t blocks = call.in_channels / S::kChannels * (call.sum ? call.count : 1);
   const int buffers = blocks > 1 ? S::input_buffers(least_taps) : 1;
-  return launch_clusters(wide_tiles<S>, grid_of<S>(call), dim3(1), S::kThreads,
-                         static_cast<size_t>(S::shared_bytes(reach, buffers)), overlap, on, call,
-                         S::input_pitch(reach), buffers);
+  const auto shared = static_cast<size_t>(S::shared_bytes(reach, buffers));
+  wide_tiles<S>
+      <<<grid_of<S>(call), S::kThreads, shared, on>>>(call, S::input_pitch(reach), buffers);
+  return cudaGetLastError();
 }
 
 // The largest tile that fills the GPU; the sums are the same in all.
@@ -56,15 +65,22 @@ struct WideShapes {
   using Narrow = WideShape<2, 2, 48, kSteps, 4, 2>;
   using Least = WideShape<1, 1, 48, kSteps, 6, 2>;
 
-  static cudaError_t run(const TapConvCall& call, bool overlap, cudaStream_t on) {
+  static cudaError_t run(const TapConvCall& call, cudaStream_t on) {
     if (call.out_channels <= 48) {
-      return fills<Narrow>(call) ? launch_wide<Narrow>(call, overlap, on)
-                                 : launch_wide<Least>(call, overlap, on);
+      return fills<Narrow>(call) ? launch_wide<Narrow>(call, on) : launch_wide<Least>(call, on);
     }
-    if (fills<Large>(call)) return launch_wide<Large>(call, overlap, on);
-    if (fills<Middle>(call)) return launch_wide<Middle>(call, overlap, on);
-    return fills<Small>(call) ? launch_wide<Small>(call, overlap, on)
-                              : launch_wide<Least>(call, overlap, on);
+    if (fills<Large>(call)) return launch_wide<Large>(call, on);
+    if (fills<Middle>(call)) return launch_wide<Middle>(call, on);
+    return fills<Small>(call) ? launch_wide<Small>(call, on) : launch_wide<Least>(call, on);
+  }
+
+  static cudaError_t prepare_all() {
+    cudaError_t status = cudaSuccess;
+    for (const auto one : {prepare_shape<Large>, prepare_shape<Middle>, prepare_shape<Small>,
+                           prepare_shape<Narrow>, prepare_shape<Least>}) {
+      if (status == cudaSuccess) status = one();
+    }
+    return status;
   }
 };
 
@@ -75,9 +91,14 @@ bool wide_takes(const TapConvCall& call) {
          has_warpgroup_products();
 }
 
-cudaError_t run_wide(const TapConvCall& call, bool overlap, cudaStream_t on) {
-  return call.in_channels % 64 == 0 ? WideShapes<4>::run(call, overlap, on)
-                                    : WideShapes<3>::run(call, overlap, on);
+cudaError_t run_wide(const TapConvCall& call, cudaStream_t on) {
+  return call.in_channels % 64 == 0 ? WideShapes<4>::run(call, on) : WideShapes<3>::run(call, on);
+}
+
+cudaError_t prepare_wide() {
+  if (!has_warpgroup_products()) return cudaSuccess;
+  const cudaError_t status = WideShapes<4>::prepare_all();
+  return status != cudaSuccess ? status : WideShapes<3>::prepare_all();
 }
 
 }  // namespace tap_conv

@@ -2,7 +2,6 @@
 // products. Sums run over parts, channel blocks, taps, channels, whatever the tile.
 #pragma once
 
-#include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/tap_conv_kernel.cuh"
 #include "cuda/kernels/warpgroup_mma.cuh"
 
@@ -55,7 +54,9 @@ class WideTile {
 
   __device__ void run() {
     float sum[S::kTileM][S::kColumns / 8][4];  // defined by the first product alone
-    start();
+    load_ = Walk{begin_, 0, 0, 0};
+    load_slot_ = load_buffer_ = 0;
+    for (int i = 0; i < S::kAhead; ++i) load_next();
     int slot = 0, buffer = 0, more = 0;
     Walk at{begin_, 0, 0, 0};
     do {
@@ -84,26 +85,6 @@ class WideTile {
  private:
   __device__ uint32_t input_at(int buffer) const {
     return input_ + static_cast<uint32_t>(buffer * S::kUnits) * pitch_;
-  }
-
-  // The first steps: weights do not depend on the kernel before this one.
-  __device__ void start() {
-    load_ = Walk{begin_, 0, 0, 0};
-    load_slot_ = load_buffer_ = 0;
-    for (int i = 0; i < S::kAhead && load_.part < end_; ++i) {
-      load_weight();
-      load_slot_ = load_slot_ + 1 == S::kRing ? 0 : load_slot_ + 1;
-      load_.advance(call_.parts[load_.part].taps, blocks_);
-    }
-    wait_for_predecessors();
-    load_ = Walk{begin_, 0, 0, 0};
-    for (int i = 0; i < S::kAhead; ++i) {
-      if (load_.part < end_) {
-        load_input();
-        load_.advance(call_.parts[load_.part].taps, blocks_);
-      }
-      copies_commit();
-    }
   }
 
   // The next step's weights and, with the first tap of a channel block, its input.

@@ -14,14 +14,6 @@ enum class WaveType { kHalf, kFloat };
 inline constexpr int64_t kWaveAlign = 8;  // channel counts are multiples of it
 inline constexpr int kWaveParts = 3;      // convolutions or activations of one launch at most
 
-// Ways to run the kernels, of which tests and benches choose; the default is what GPUs have shown.
-// Samples are the same bits but for `warpgroups`, where half sums are rounded otherwise.
-struct WaveWays {
-  bool overlap = false;      // kernels start while the one before them ends, on sm_90 and newer
-  bool warpgroups = false;   // half convolutions by warpgroup products, on Hopper
-  bool small_tiles = false;  // float convolutions in tiles for two blocks a multiprocessor
-};
-
 constexpr int64_t wave_channels(int64_t channels) {
   return (channels + kWaveAlign - 1) / kWaveAlign * kWaveAlign;
 }

@@ -48,7 +48,6 @@ std::vector<T> attend(const Setup& setup, const std::vector<T>& qkv,
   call.max_tiles = static_cast<int>(tiles.size()) + 3;  // some do nothing
   call.heads = setup.heads;
   call.head_size = setup.head_size;
-  call.tile_rows = tile_rows;
   check(attend_streams(call, nullptr));
   check(cudaDeviceSynchronize());
   return out.host();
@@ -166,11 +165,7 @@ void expect_same_bits_in_other_tiles(int head_size) {
   const std::vector<T> qkv =
       random_values<T>(static_cast<size_t>(setup.rows * 3 * width), 3.0f, 11);
   const std::vector<T> want = attend(setup, qkv);
-  for (const int tile_rows : {kLargestAttentionRows, kLargeAttentionRows, 64, 32, 1}) {
-    if (tile_rows > kLargeAttentionRows && !attention_takes_largest(flow_type_of(T()), head_size)) {
-      EXPECT_THROW(attend(setup, qkv, tile_rows), std::runtime_error);
-      continue;
-    }
+  for (const int tile_rows : {kLargeAttentionRows, 64, 32, 1}) {
     const std::vector<T> got = attend(setup, qkv, tile_rows);
     for (const Stream& s : setup.streams) {
       EXPECT_EQ(std::memcmp(got.data() + s.out_row * width, want.data() + s.out_row * width,
@@ -187,47 +182,6 @@ TEST(FlowAttention, TilesChangeNoBit) {
     expect_same_bits_in_other_tiles<__nv_bfloat16>(head_size);
     expect_same_bits_in_other_tiles<__half>(head_size);
   }
-}
-
-// A last tile of each number of groups, keys of one tile and of many.
-template <typename T>
-void expect_same_bits_in_largest_tiles() {
-  if (!attention_takes_largest(flow_type_of(T()), 64)) return;
-  const Setup setup{
-      3000,
-      1800,
-      8,
-      64,
-      {{0, 193, 193, 0}, {200, 383, 320, 193}, {600, 50, 50, 520}, {700, 1291, 1200, 580}}};
-  const int width = setup.heads * setup.head_size;
-  const std::vector<T> qkv =
-      random_values<T>(static_cast<size_t>(setup.rows * 3 * width), 3.0f, 13);
-  const std::vector<T> want = attend(setup, qkv, kLargeAttentionRows);
-  const std::vector<T> got = attend(setup, qkv, kLargestAttentionRows);
-  for (const Stream& s : setup.streams) {
-    EXPECT_EQ(std::memcmp(got.data() + s.out_row * width, want.data() + s.out_row * width,
-                          static_cast<size_t>(s.queries * width) * sizeof(T)),
-              0)
-        << "stream at row " << s.row;
-  }
-}
-
-TEST(FlowAttention, LargestTilesChangeNoBit) {
-  if (!have_device()) return;
-  expect_same_bits_in_largest_tiles<__nv_bfloat16>();
-  expect_same_bits_in_largest_tiles<__half>();
-}
-
-TEST(FlowAttention, TilesFitTheRounds) {
-  const auto rows = [](const std::vector<int32_t>& queries) {
-    return fitting_tile_rows(queries, /*heads=*/8, /*processors=*/132);
-  };
-  EXPECT_EQ(rows({1291, 1291}), kLargestAttentionRows);  // 176 blocks by two, or 112
-  EXPECT_EQ(rows({1464, 1464}), kLargestAttentionRows);  // 192, or 128
-  EXPECT_EQ(rows({602, 602}), kLargeAttentionRows);      // all at once, and shorter
-  EXPECT_EQ(rows({2153, 2153}), kLargestAttentionRows);  // 272: a round for 8 blocks
-  EXPECT_EQ(rows({2048, 2048}), kLargeAttentionRows);    // 256: one round
-  EXPECT_EQ(rows({}), kLargeAttentionRows);
 }
 
 TEST(FlowAttention, NeighboursChangeNoBit) {

@@ -55,15 +55,15 @@ TEST(FlowLayout, StateKnowsItsRowsInBothBranches) {
   EXPECT_EQ(layout.state.front().trunk[0], 130);
 }
 
-void expect_tiles(int32_t tile_rows, int32_t head_tile_rows) {
-  const FlowLayout layout(kSegments, tile_rows, /*split=*/false, head_tile_rows);
+void expect_tiles(int32_t tile_rows) {
+  const FlowLayout layout(kSegments, tile_rows);
   for (const bool head : {false, true}) {
     const auto& tiles = (head ? layout.head_tiles : layout.tiles)[0];
     EXPECT_LE(static_cast<int32_t>(tiles.size()), head ? layout.max_head_tiles : layout.max_tiles);
     std::set<int32_t> results;
     for (const AttentionTile& tile : tiles) {
       ASSERT_GT(tile.queries, 0);
-      ASSERT_LE(tile.queries, head ? head_tile_rows : tile_rows);
+      ASSERT_LE(tile.queries, tile_rows);
       EXPECT_GE(tile.query_row, tile.key_row);
       EXPECT_LE(tile.query_row + tile.queries, tile.key_row + tile.keys);
       for (int32_t i = 0; i < tile.queries; ++i) {
@@ -80,12 +80,7 @@ void expect_tiles(int32_t tile_rows, int32_t head_tile_rows) {
 }
 
 TEST(FlowLayout, TilesCoverEachQueryOnceAndFitTheGrid) {
-  for (const int32_t rows : {kAttentionRows, kLargeAttentionRows, kLargestAttentionRows}) {
-    for (const int32_t head_rows : {kAttentionRows, kLargestAttentionRows}) {
-      expect_tiles(rows, head_rows);
-    }
-  }
-  EXPECT_EQ(FlowLayout(kSegments, kLargeAttentionRows).head_tile_rows, kLargeAttentionRows);
+  for (const int32_t rows : {kAttentionRows, kLargeAttentionRows}) expect_tiles(rows);
 }
 
 // The branches of guided segments in lanes of their own: the same tables in both.

@@ -1,9 +1,13 @@
-// Norms against their formulas.
+// Norms against their formulas, and a convolution as a product.
 #include "ops/norm.h"
 
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
+#include "ops/layers.h"
+#include "support/memory_checkpoint.h"
 #include "support/near.h"
 
 namespace indextts2 {
@@ -30,6 +34,23 @@ TEST(AdaptiveLayerNorm, FollowsTheFormula) {
   const at::Tensor want =
       wide.div(wide.mul(wide).mean(-1, true).add(0.1).sqrt()).mul(scale).add(shift);
   EXPECT_LT(largest_difference(adaptive_layer_norm(x, scale, shift, 0.1), want), 1e-5);
+}
+
+TEST(Conv1d, AsAProductIsTheSame) {
+  for (const auto& [kernel, padding, dilation] :
+       {std::tuple(1, 0, 1), std::tuple(3, 1, 1), std::tuple(5, 3, 2), std::tuple(2, 0, 3)}) {
+    Conv1dOptions options;
+    options.padding = padding;
+    options.dilation = dilation;
+    const Conv1d conv(
+        memory_weights({{"weight", at::randn({6, 4, kernel})}, {"bias", at::randn({6})}}), 4, 6,
+        kernel, options);
+    for (const int64_t frames : {dilation * (kernel - 1) + 1, 40}) {
+      const at::Tensor x = at::randn({2, 4, frames});
+      ASSERT_EQ(conv.as_product(x).sizes(), conv(x).sizes());
+      EXPECT_LT(largest_difference(conv.as_product(x), conv(x)), 1e-5) << kernel << " " << frames;
+    }
+  }
 }
 
 TEST(AdaptiveRmsNorm, KeepsHalfPrecision) {

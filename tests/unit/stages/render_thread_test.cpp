@@ -109,6 +109,7 @@ class RenderThreadTest : public testing::Test {
     std::promise<void> start;
     RenderOptions options;
     options.frames_together = frames_together;
+    options.longest_wait = longest_wait_;
     RenderThread thread(
         [&]() -> std::shared_ptr<void> {
           start.get_future().wait();
@@ -123,6 +124,19 @@ class RenderThreadTest : public testing::Test {
     start.set_value();
     meanwhile();
     thread.close();
+  }
+  void wait_for(int index) {
+    for (bool over = false; !over; std::this_thread::yield()) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      over = ended_.count(index) > 0;
+    }
+  }
+  // Nothing but itself ends its waiting.
+  void render_one_and_wait(DecodedSegment one, int64_t frames_together) {
+    const int index = one.job->request.segment.index;
+    std::vector<DecodedSegment> group;
+    group.push_back(std::move(one));
+    render(std::move(group), frames_together, [this, index] { wait_for(index); });
   }
   std::vector<DecodedSegment> segments(const std::vector<int>& indices) {
     std::vector<DecodedSegment> made;
@@ -150,6 +164,7 @@ class RenderThreadTest : public testing::Test {
   std::vector<int> order_;
   std::map<int, Ended> ended_;
   std::function<void(std::exception_ptr)> on_fault_;
+  double longest_wait_ = 3600;
 };
 
 using Sizes = std::vector<size_t>;
@@ -181,6 +196,43 @@ TEST_F(RenderThreadTest, TakesNoMoreFramesThanItMay) {
   EXPECT_EQ(backend_.solved, Sizes({1, 1, 1}));
   render(segments({1, 2}), /*frames_together=*/1);  // one is always taken
   EXPECT_EQ(backend_.solved, Sizes({1, 1}));
+}
+
+TEST_F(RenderThreadTest, WaitsForCompanyWhileManyAreDecoded) {
+  const auto of_many = [this](int index, int decoding) {
+    DecodedSegment one = segment(index);
+    one.decoding = decoding;
+    return one;
+  };
+  std::vector<DecodedSegment> group;
+  group.push_back(of_many(1, 14));
+  group.push_back(of_many(2, 14));
+  render(std::move(group), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({2}));
+  // Few, the first of its text, nothing more to come, cancelled, no room: none of these waits.
+  for (const auto& [index, decoding] : {std::pair(1, 13), std::pair(0, 31)}) {
+    render_one_and_wait(of_many(index, decoding), kMany);
+    EXPECT_EQ(backend_.solved, Sizes({1})) << index;
+  }
+  render_one_and_wait(of_many(1, 31), Renderer::frames(of_many(1, 31).job->request, 11) + 1);
+  EXPECT_EQ(backend_.solved, Sizes({1}));
+  group.clear();
+  group.push_back(of_many(1, 31));
+  render(std::move(group), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({1}));
+  longest_wait_ = 0.02;
+  render_one_and_wait(of_many(1, 31), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({1}));
+}
+
+TEST_F(RenderThreadTest, ASegmentThatIsCancelledWhileItWaitsForCompanyEnds) {
+  std::vector<DecodedSegment> group = segments({1});
+  group.front().decoding = 31;
+  render(std::move(group), kMany, [this] {
+    stops_[1].request_stop();
+    wait_for(1);
+  });
+  EXPECT_EQ(code_of(1), ErrorCode::kCancelled);
 }
 
 TEST_F(RenderThreadTest, CompanyDoesNotChangeTheSound) {
