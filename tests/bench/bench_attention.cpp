@@ -17,7 +17,7 @@ namespace {
 constexpr char kUsage[] =
     "usage: bench_attention [--type bf16|fp16|fp32] [--beams N] [--blocks N]\n"
     "Times 24 layers of 20 heads for 1 to 32 segments of 200 and 700 positions, prefix 150.\n"
-    "  --blocks N  of threads: heads are split until there are N, instead of the device's number\n";
+    "  --blocks N  of threads that run at once, instead of the device's number\n";
 
 constexpr int kLayers = 24, kHeads = 20, kPrefix = 150, kMostSegments = 32, kMaxPages = 7;
 constexpr int kWarmups = 2, kRuns = 7;

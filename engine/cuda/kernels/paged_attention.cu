@@ -15,6 +15,11 @@ using namespace paged;
 // there when the queries are.
 constexpr int kFewStages = 3, kManyStages = 8;
 
+// Heads of all segments, times this, that are split where as many blocks run at once. Steps on an
+// H100 (264 blocks, 20 heads): 1 and 2 segments 0.670 and 0.746 ms split in eight, 0.718 and 0.756
+// in four and two; 4 and 8 segments 0.920 and 1.045 ms split in four and two, 0.809 and 1.002 whole.
+constexpr int kBlocksPerHead = 6, kBlocksPerProcessor = 2;
+
 template <int kStages, int N>
 union Warp {
   Stage stages[kStages];
@@ -173,7 +178,7 @@ struct Variant {
 
 template <typename T, int N>
 Variant variant_of(int split) {
-  if (split >= 4) return {attend<T, kManyStages, N>, sizeof(Warp<kManyStages, N>)};
+  if (split > 1) return {attend<T, kManyStages, N>, sizeof(Warp<kManyStages, N>)};
   return {attend<T, kFewStages, N>, sizeof(Warp<kFewStages, N>)};
 }
 
@@ -221,14 +226,11 @@ cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks
   }
   if (status != cudaSuccess) return status;
   const bool clusters = major >= 9 && code.ptxVersion >= 90;
-  // The largest of those that share a kernel.
-  for (int split : {1, 4}) {
+  for (int split : {1, kStrands}) {
     if (split == 1 || clusters) status = allow_memory(variant_of(type, beams, split), split);
     if (status != cudaSuccess) return status;
   }
-  // Measured on the 132 processors of an H100, 20 heads: steps of 4 and of 8 segments take 0.809
-  // and 1.002 ms with a block for each segment and head, 0.920 and 1.045 with clusters of 4 and 2.
-  *blocks = clusters ? (processors + 1) / 2 : 1;
+  *blocks = clusters ? processors * kBlocksPerProcessor : 1;
   return cudaSuccess;
 }
 
@@ -240,8 +242,7 @@ cudaError_t paged_attention(const PagedAttention& layer, cudaStream_t stream) {
     return cudaErrorInvalidValue;
   }
   const int units = layer.segments * layer.heads;
-  int split = 1;
-  while (split < kStrands && units * split < layer.blocks) split *= 2;
+  const int split = units * kBlocksPerHead <= layer.blocks ? kStrands : 1;
   const Variant variant = variant_of(layer.type, layer.tables.max_beams, split);
   cudaFuncAttributes code{};
   const cudaError_t status = cudaFuncGetAttributes(&code, variant.kernel);

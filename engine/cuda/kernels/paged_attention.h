@@ -22,7 +22,7 @@ struct PagedAttention {
   void* out;           // [S * B][C]; rows of idle segments and unused beams are left alone
   int32_t segments, heads, layer;
   ElementType type;  // of qkv, out and pages
-  int32_t blocks;    // of threads: wanted to be in use, from prepare_paged_attention
+  int32_t blocks;    // of threads that run at once, from prepare_paged_attention
   // Programmatic dependent launch (dependent_launch.cuh): starts while the kernel ahead of it still
   // runs, reads old keys, and waits before it reads qkv. `work`, the tables and this layer's old
   // keys must be complete when it may start: between their makers and this kernel at least one must
@@ -33,9 +33,8 @@ struct PagedAttention {
 // Head size 64 and 1 .. kMaxBeams beams.
 bool paged_attention_supports(int head_size, int beams);
 // To be called once per device, type and number of beams, before any launch and outside of a
-// capture. Gives the number of blocks up to which splitting pays on the current device: few
-// segments' heads are split between blocks until there are as many, if the device can. Results do
-// not depend on it.
+// capture. Gives the number of blocks that fill the current device, 1 if it cannot run clusters:
+// heads of few segments are split between the blocks of a cluster. Results do not depend on it.
 cudaError_t prepare_paged_attention(ElementType type, int beams, int32_t* blocks);
 
 // Writes keys and values of the new position (tables.length) into each beam's own page, then

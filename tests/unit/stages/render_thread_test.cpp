@@ -205,12 +205,12 @@ TEST_F(RenderThreadTest, WaitsForCompanyWhileManyAreDecoded) {
     return one;
   };
   std::vector<DecodedSegment> group;
-  group.push_back(of_many(1, 14));
-  group.push_back(of_many(2, 14));
+  group.push_back(of_many(1, 16));
+  group.push_back(of_many(2, 16));
   render(std::move(group), kMany);
   EXPECT_EQ(backend_.solved, Sizes({2}));
   // Few, the first of its text, nothing more to come, cancelled, no room: none of these waits.
-  for (const auto& [index, decoding] : {std::pair(1, 13), std::pair(0, 31)}) {
+  for (const auto& [index, decoding] : {std::pair(1, 15), std::pair(0, 31)}) {
     render_one_and_wait(of_many(index, decoding), kMany);
     EXPECT_EQ(backend_.solved, Sizes({1})) << index;
   }
