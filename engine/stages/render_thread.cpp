@@ -15,9 +15,9 @@ bool is_first(const DecodedSegment& segment) { return segment.job->request.segme
 
 constexpr std::chrono::milliseconds kVoiceTest{2};
 constexpr double kCompanyTest = 0.005;  // seconds: how late a stop is seen
-// Segments being decoded for each that is waited for, and how many there are at most. A 7 in place of
-// the 8 made pairs with 16 in flight, and a first sound, which comes after what is being rendered,
-// took 350 instead of 254 ms on an H100.
+// Segments being decoded for each that is waited for, and how many there are at most. A 7 in place
+// of the 8 made pairs with 16 in flight, and a first sound, which comes after what is being
+// rendered, took 350 instead of 254 ms on an H100.
 constexpr int kDecodingPerPlace = 8, kMostPlaces = 4;
 
 // Its voice is whole or has failed, or nobody wants it any more.

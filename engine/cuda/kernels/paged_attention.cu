@@ -17,7 +17,8 @@ constexpr int kFewStages = 3, kManyStages = 8;
 
 // Heads of all segments, times this, that are split where as many blocks run at once. Steps on an
 // H100 (264 blocks, 20 heads): 1 and 2 segments 0.670 and 0.746 ms split in eight, 0.718 and 0.756
-// in four and two; 4 and 8 segments 0.920 and 1.045 ms split in four and two, 0.809 and 1.002 whole.
+// in four and two; 4 and 8 segments 0.920 and 1.045 ms split in four and two, 0.809 and 1.002
+// whole.
 constexpr int kBlocksPerHead = 6, kBlocksPerProcessor = 2;
 
 template <int kStages, int N>
