@@ -10,7 +10,7 @@ build="${1:-build}"
 sanitizer="${SANITIZER:-$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)}"
 if [ ! -x "$sanitizer" ]; then
   echo "sanitize_gpu.sh: compute-sanitizer is missing; it comes with the CUDA toolkit and with PyPI's nvidia-cuda-sanitizer-api" \
-    "(site-packages/nvidia/cu13/bin); set SANITIZER to it" >&2
+    "of 13.5 and newer (site-packages/nvidia/cu13/compute-sanitizer; older ones lack TreeLauncherSubreaper and start nothing); set SANITIZER to it" >&2
   exit 2
 fi
 limit="${LIMIT:-1200}"
