@@ -30,6 +30,7 @@ Conv2d take_conv2d(const Weights& weights, const std::string& conv, const std::s
   options.stride = {stride, 1};
   options.padding = {kernel / 2, kernel / 2};
   options.bias = Bias::kNo;
+  options.any_length = true;
   Conv2d layer(weights.scope(conv), kAny, kAny, kernel, kernel, options);
   take_norm(weights.scope(norm)).fold_into(layer);
   return layer;
@@ -46,6 +47,7 @@ Conv1dOptions plain(Bias bias, int64_t stride = 1, int64_t dilation = 1) {
   options.bias = bias;
   options.stride = stride;
   options.dilation = dilation;
+  options.any_length = true;
   return options;
 }
 

@@ -20,38 +20,36 @@ int64_t last_module(const Weights& weights) {
   return index;
 }
 
+// Nearly every segment has a length of its own.
+Conv1dOptions any_length(int64_t padding) {
+  Conv1dOptions options;
+  options.padding = padding;
+  options.any_length = true;
+  return options;
+}
+
 }  // namespace
 
 LengthRegulator::Block::Block(const Weights& convolution, const Weights& normalisation,
                               int64_t channels)
-    : conv(convolution, channels, channels, /*kernel=*/3,
-           [] {
-             Conv1dOptions options;
-             options.padding = 1;
-             return options;
-           }()),
+    : conv(convolution, channels, channels, /*kernel=*/3, any_length(/*padding=*/1)),
       norm(normalisation, channels) {}
 
 LengthRegulator::LengthRegulator(const Weights& weights)
     : input_(weights.scope("content_in_proj"), kAny, kAny),
       output_(weights.scope("model", last_module(weights)), input_.weight.size(0), kAny,
-              /*kernel=*/1) {
+              /*kernel=*/1, any_length(/*padding=*/0)) {
   const int64_t channels = input_.weight.size(0);
   for (int64_t i = 0; i < last_module(weights); i += kModulesPerBlock) {
     blocks_.emplace_back(weights.scope("model", i), weights.scope("model", i + 1), channels);
   }
 }
 
-// Nearly every segment has a length of its own.
-at::Tensor LengthRegulator::run(const Conv1d& conv, const at::Tensor& x) {
-  return x.is_cpu() ? conv(x) : conv.as_product(x);
-}
-
 at::Tensor LengthRegulator::operator()(const at::Tensor& features, int64_t frames) const {
   // Stretching after the projection, as here, or before it gives the same rows.
   at::Tensor x = resize_nearest(input_(features), frames).transpose(1, 2);
-  for (const Block& block : blocks_) x = mish(block.norm(run(block.conv, x)));
-  return run(output_, x).transpose(1, 2).contiguous();
+  for (const Block& block : blocks_) x = mish(block.norm(block.conv(x)));
+  return output_(x).transpose(1, 2).contiguous();
 }
 
 }  // namespace indextts2

@@ -32,8 +32,6 @@ class LengthRegulator {
     GroupNorm norm;
   };
 
-  static at::Tensor run(const Conv1d& conv, const at::Tensor& x);
-
   Linear input_;
   std::vector<Block> blocks_;
   Conv1d output_;

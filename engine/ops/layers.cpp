@@ -1,14 +1,17 @@
 // The layers that networks are made of, on LibTorch's operators.
 #include "ops/layers.h"
 
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv_transpose1d.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+
+#include <algorithm>
 
 #include "ops/onednn_linear.h"
 
@@ -26,6 +29,12 @@ at::Tensor along_channels(const at::Tensor& scale, int64_t dim) {
   return scale.view(shape);
 }
 
+// Contiguous; `pads`: of at::constant_pad_nd.
+at::Tensor zeros_around(const at::Tensor& x, const std::vector<int64_t>& pads) {
+  const bool none = std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; });
+  return (none ? x : at::constant_pad_nd(x, pads)).contiguous();
+}
+
 template <class Conv>
 void fold_norm(const FoldedBatchNorm& norm, Conv& conv) {
   std::vector<int64_t> shape(conv.weight.dim(), 1);
@@ -37,8 +46,7 @@ void fold_norm(const FoldedBatchNorm& norm, Conv& conv) {
 }  // namespace
 
 Linear::Linear(const Weights& weights, int64_t in, int64_t out, Bias with_bias)
-    : weight(weights.take_normed({out, in})),
-      bias(take_bias(weights, with_bias, weight.size(0))) {}
+    : weight(weights.take_normed({out, in})), bias(take_bias(weights, with_bias, weight.size(0))) {}
 
 Linear::Linear(at::Tensor weight, at::Tensor bias)
     : weight(std::move(weight)), bias(std::move(bias)) {}
@@ -60,20 +68,23 @@ Conv1d::Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, 
       options(conv) {}
 
 at::Tensor Conv1d::operator()(const at::Tensor& x) const {
+  if (options.any_length && !x.is_cpu()) return as_product(x);
   return at::conv1d(x, weight, bias, options.stride, options.padding, options.dilation,
                     options.groups);
 }
 
 at::Tensor Conv1d::as_product(const at::Tensor& x) const {
   const int64_t out = weight.size(0), in = weight.size(1), kernel = weight.size(2);
-  at::Tensor rows = x.transpose(1, 2);  // [B, T, in]
-  rows = at::constant_pad_nd(rows, {0, 0, options.padding, options.padding}).contiguous();
-  const int64_t frames = rows.size(1) - options.dilation * (kernel - 1);
-  // What a frame reads lies one tap behind the other, `dilation` rows apart.
-  const at::Tensor read = rows.as_strided({rows.size(0), frames, kernel, in},
-                                          {rows.size(1) * in, in, options.dilation * in, 1});
-  const at::Tensor taps = weight.transpose(1, 2).reshape({out, kernel * in});
-  return at::linear(read.reshape({rows.size(0), frames, kernel * in}), taps, bias).transpose(1, 2);
+  const at::Tensor padded = zeros_around(x, {options.padding, options.padding});
+  const int64_t length = padded.size(2);
+  const int64_t results = (length - options.dilation * (kernel - 1) - 1) / options.stride + 1;
+  // What each result reads, a column each.
+  const at::Tensor read =
+      padded.as_strided({padded.size(0), in, kernel, results},
+                        {in * length, length, options.dilation, options.stride});
+  const at::Tensor y = at::matmul(weight.reshape({out, in * kernel}),
+                                  read.reshape({padded.size(0), in * kernel, results}));
+  return bias.defined() ? y.add(bias.unsqueeze(1)) : y;
 }
 
 ConvTranspose1d::ConvTranspose1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel,
@@ -93,7 +104,31 @@ Conv2d::Conv2d(const Weights& weights, int64_t in, int64_t out, int64_t kernel_h
       bias(take_bias(weights, conv.bias, weight.size(0))),
       options(std::move(conv)) {}
 
+at::Tensor Conv2d::as_product(const at::Tensor& x, int64_t most) const {
+  const int64_t out = weight.size(0), in = weight.size(1), batch = x.size(0);
+  const int64_t rows = weight.size(2), columns = weight.size(3);
+  const int64_t down = options.stride[0], along = options.stride[1];
+  const at::Tensor padded = zeros_around(
+      x, {options.padding[1], options.padding[1], options.padding[0], options.padding[0]});
+  const int64_t height = padded.size(2), width = padded.size(3);
+  const int64_t high = (height - rows) / down + 1, wide = (width - columns) / along + 1;
+  const int64_t at_once = std::max<int64_t>(1, most / (batch * in * rows * columns * wide));
+  at::Tensor y = x.new_empty({batch, out, high, wide});
+  for (int64_t row = 0; row < high; row += at_once) {
+    const int64_t count = std::min(at_once, high - row);
+    const at::Tensor read =
+        padded.narrow(2, row * down, (count - 1) * down + rows)
+            .as_strided({batch, in, rows, columns, count, wide},
+                        {in * height * width, height * width, width, 1, down * width, along});
+    const at::Tensor part = at::matmul(weight.reshape({out, in * rows * columns}),
+                                       read.reshape({batch, in * rows * columns, count * wide}));
+    y.narrow(2, row, count).copy_(part.view({batch, out, count, wide}));
+  }
+  return bias.defined() ? y.add_(bias.view({-1, 1, 1})) : y;
+}
+
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+  if (options.any_length && !x.is_cpu()) return as_product(x);
   return at::conv2d(x, weight, bias, options.stride, options.padding);
 }
 

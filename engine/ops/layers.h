@@ -24,21 +24,22 @@ struct Linear {
 // GPT-2's Conv1D: y = x W + b with weight [in, out]; kept transposed, so it is a Linear from here on.
 Linear take_gpt2_conv1d(const Weights& weights, int64_t in, int64_t out);
 
+// any_length: inputs have ever new lengths, so on a device it runs as_product(). cuDNN makes a plan for
+// each length, which takes milliseconds.
 struct Conv1dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
   int64_t dilation = 1;
   int64_t groups = 1;
   Bias bias = Bias::kYes;
+  bool any_length = false;
 };
 
 // weight [out, in / groups, kernel] (may be weight-normed).
 struct Conv1d {
   Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, Conv1dOptions options = {});
   at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T] -> [B, out, T']
-  // The same as one matrix product, for stride and groups of 1. For devices whose library plans a
-  // convolution anew for each length: cuDNN takes milliseconds.
-  at::Tensor as_product(const at::Tensor& x) const;
+  at::Tensor as_product(const at::Tensor& x) const;  // as one matrix product; groups of 1
   at::Tensor weight, bias;
   Conv1dOptions options;
 };
@@ -51,16 +52,21 @@ struct ConvTranspose1d {
   int64_t stride, padding;
 };
 
+// any_length: as above.
 struct Conv2dOptions {
   std::vector<int64_t> stride = {1, 1};
   std::vector<int64_t> padding = {0, 0};
   Bias bias = Bias::kYes;
+  bool any_length = false;
 };
 
 // weight [out, in, kh, kw].
 struct Conv2d {
   Conv2d(const Weights& weights, int64_t in, int64_t out, int64_t kernel_h, int64_t kernel_w, Conv2dOptions options = {});
   at::Tensor operator()(const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, H', W']
+  // As matrix products, each for as many rows of the result as read no more than `most` values, each
+  // counted for every result that reads it.
+  at::Tensor as_product(const at::Tensor& x, int64_t most = int64_t{1} << 23) const;
   at::Tensor weight, bias;
   Conv2dOptions options;
 };

@@ -4,8 +4,6 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-#include <tuple>
-
 #include "ops/layers.h"
 #include "support/memory_checkpoint.h"
 #include "support/near.h"
@@ -37,18 +35,41 @@ TEST(AdaptiveLayerNorm, FollowsTheFormula) {
 }
 
 TEST(Conv1d, AsAProductIsTheSame) {
-  for (const auto& [kernel, padding, dilation] :
-       {std::tuple(1, 0, 1), std::tuple(3, 1, 1), std::tuple(5, 3, 2), std::tuple(2, 0, 3)}) {
+  struct Case {
+    int64_t kernel, padding, dilation, stride;
+  };
+  for (const Case& c :
+       {Case{1, 0, 1, 1}, Case{3, 1, 1, 1}, Case{5, 3, 2, 1}, Case{2, 0, 3, 1}, Case{5, 2, 1, 2}}) {
     Conv1dOptions options;
-    options.padding = padding;
-    options.dilation = dilation;
+    options.padding = c.padding;
+    options.dilation = c.dilation;
+    options.stride = c.stride;
     const Conv1d conv(
-        memory_weights({{"weight", at::randn({6, 4, kernel})}, {"bias", at::randn({6})}}), 4, 6,
-        kernel, options);
-    for (const int64_t frames : {dilation * (kernel - 1) + 1, 40}) {
-      const at::Tensor x = at::randn({2, 4, frames});
+        memory_weights({{"weight", at::randn({6, 4, c.kernel})}, {"bias", at::randn({6})}}), 4, 6,
+        c.kernel, options);
+    for (const int64_t frames : {c.dilation * (c.kernel - 1) + 1, int64_t{40}, int64_t{41}}) {
+      const at::Tensor x = at::randn({2, frames, 4}).transpose(1, 2);
       ASSERT_EQ(conv.as_product(x).sizes(), conv(x).sizes());
-      EXPECT_LT(largest_difference(conv.as_product(x), conv(x)), 1e-5) << kernel << " " << frames;
+      EXPECT_LT(largest_difference(conv.as_product(x), conv(x)), 1e-5) << c.kernel << " " << frames;
+    }
+  }
+}
+
+TEST(Conv2d, AsProductsIsTheSame) {
+  for (const Bias bias : {Bias::kYes, Bias::kNo}) {
+    Conv2dOptions options;
+    options.stride = {2, 1};
+    options.padding = {1, 1};
+    options.bias = bias;
+    const Conv2d conv(
+        memory_weights({{"weight", at::randn({5, 3, 3, 3})}, {"bias", at::randn({5})}}), 3, 5, 3, 3,
+        options);
+    for (const int64_t height : {1, 8, 9}) {
+      const at::Tensor x = at::randn({2, 3, height, 11});
+      for (const int64_t most : {1, 2 * 27 * 11 * 2, 1 << 20}) {
+        ASSERT_EQ(conv.as_product(x, most).sizes(), conv(x).sizes());
+        EXPECT_LT(largest_difference(conv.as_product(x, most), conv(x)), 1e-5) << height << most;
+      }
     }
   }
 }
