@@ -16,10 +16,10 @@ const char kBenchUsage[] =
     "  [--precision fp32|tf32|fp16|bf16] [--flight N]  texts of one segment spoken at once\n"
     "  [--kernels auto|libtorch]  libtorch: without the device's own, to compare with\n"
     "  [--segments N]  texts of a run, at most --flight of them at once (default: --flight)\n"
-    "  [--first CODES [--beside N] [--cold yes]]  times the first sound of one segment instead, "
-    "with "
-    "N\n"
-    "                  others running meanwhile, with a voice (a WAV file) that is new each time\n"
+    "  [--first CODES [--beside N] [--cold yes|shorter]]  times the first sound of one segment\n"
+    "                  instead, with N others running meanwhile, with a voice (a WAV file) that "
+    "is\n"
+    "                  new each time; shorter: of a new length, too\n"
     "  [--codes N | MIN-MAX | A,B,C...]  codes of each segment (a range is drawn from the seed); "
     "only\n"
     "                                    for models that do not end a segment by themselves\n"
@@ -113,7 +113,10 @@ bool parse_bench_arguments(int argc, char** argv, BenchArguments* arguments) {
       {"--segments", set([&](const std::string& v) { to.segments = number(v); })},
       {"--first", set([&](const std::string& v) { to.first_codes = number(v); })},
       {"--beside", set([&](const std::string& v) { to.beside = std::max(0, number(v)); })},
-      {"--cold", set([&](const std::string& v) { to.cold = v == "yes"; })},
+      {"--cold", set([&](const std::string& v) {
+         to.shorter = v == "shorter";
+         to.cold = to.shorter || v == "yes";
+       })},
       {"--json", set([&](const std::string& v) { to.json = v; })},
       {"--codes", set([&](const std::string& v) { codes = v; })},
       {"--kernels", [&](const std::string& v) { return parse_kernels(v, arguments); }},

@@ -22,6 +22,7 @@ struct BenchArguments {
   int first_codes = 0;             // > 0: times the first sound of such a segment instead of runs
   int beside = 0;                  // segments that run meanwhile
   bool cold = false;               // with a voice that is new each time
+  bool shorter = false;            // and of a length that is new, too
   std::vector<int> codes;          // lengths of the segments, in turn; empty: as the model ends them
 };
 
