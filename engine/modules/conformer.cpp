@@ -31,6 +31,7 @@ Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
 Conv2dOptions subsample_options() {
   Conv2dOptions options;
   options.stride = {kSubsampleStride, kSubsampleStride};
+  options.any_length = true;
   return options;
 }
 
