@@ -1,6 +1,7 @@
 // The layers that networks are made of, on LibTorch's operators.
 #include "ops/layers.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/conv2d.h>
@@ -113,7 +114,7 @@ at::Tensor Conv2d::as_product(const at::Tensor& x, int64_t most) const {
   const int64_t height = padded.size(2), width = padded.size(3);
   const int64_t high = (height - rows) / down + 1, wide = (width - columns) / along + 1;
   const int64_t at_once = std::max<int64_t>(1, most / (batch * in * rows * columns * wide));
-  at::Tensor y = x.new_empty({batch, out, high, wide});
+  std::vector<at::Tensor> parts;
   for (int64_t row = 0; row < high; row += at_once) {
     const int64_t count = std::min(at_once, high - row);
     const at::Tensor read =
@@ -122,8 +123,9 @@ at::Tensor Conv2d::as_product(const at::Tensor& x, int64_t most) const {
                         {in * height * width, height * width, width, 1, down * width, along});
     const at::Tensor part = at::matmul(weight.reshape({out, in * rows * columns}),
                                        read.reshape({batch, in * rows * columns, count * wide}));
-    y.narrow(2, row, count).copy_(part.view({batch, out, count, wide}));
+    parts.push_back(part.view({batch, out, count, wide}));
   }
+  const at::Tensor y = parts.size() == 1 ? parts.front() : at::cat(parts, 2);
   return bias.defined() ? y.add_(bias.view({-1, 1, 1})) : y;
 }
 

@@ -3,7 +3,7 @@
 //
 // usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
 //          [--blocks N] [--free-splits]
-// --blocks: of attention, wanted
+// --blocks: DecodeStepOptions::attention_blocks
 #include <cuda_runtime_api.h>
 
 #include <algorithm>

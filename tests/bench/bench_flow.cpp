@@ -103,7 +103,7 @@ void bench_ways(const std::shared_ptr<const FlowNetwork>& network, const FlowSiz
   FlowSolverOptions one_lane;
   one_lane.side_rows = 0;
   bench("bf16, one lane", one_lane);
-  for (const int count : {8, 16, ProductChoice::kMostCandidates}) {
+  for (const int count : {4, 16, ProductChoice::kMostCandidates}) {
     FlowSolverOptions more;
     more.products.candidates = count;
     bench(("bf16, " + std::to_string(count) + " candidates").c_str(), more);

@@ -86,12 +86,4 @@ int run(const std::string& mode) {
 }  // namespace
 }  // namespace indextts2
 
-// What lives at exit() is leaked on purpose.
-extern "C" {
-__attribute__((visibility("default"))) const char* __tsan_default_options();
-__attribute__((visibility("default"))) const char* __asan_default_options();
-}
-const char* __tsan_default_options() { return "report_thread_leaks=0"; }
-const char* __asan_default_options() { return "detect_leaks=0"; }
-
 int main(int, char** argv) { return indextts2::run(argv[1]); }

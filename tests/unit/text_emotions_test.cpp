@@ -68,6 +68,18 @@ class TextEmotionsTest : public testing::Test {
       }
     });
   }
+  struct Readings {
+    std::atomic<int> good{0}, failed{0};
+    std::thread one, two;
+  };
+  // Until read_open.
+  void one_reads_and_one_waits(Readings* both) {
+    read_open = false;
+    both->one = ask("a", StopToken(), &both->good, &both->failed);
+    while (readings < 1) nap();
+    both->two = ask("bb", StopToken(), &both->good, &both->failed);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // it waits
+  }
   ErrorCode code_of(const std::string& text, const StopToken& stop = {}) {
     try {
       emotions->read(text, load(), stop);
@@ -239,40 +251,32 @@ TEST_F(TextEmotionsTest, ALoadOnAnotherDeviceStays) {
 
 // What is read on a device that goes is read to its end; what waits for its turn there goes on.
 TEST_F(TextEmotionsTest, AReadingThatWaitsGoesToAnotherDevice) {
-  read_open = false;
-  std::atomic<int> good{0}, failed{0};
-  std::thread one = ask("a", StopToken(), &good, &failed);
-  while (readings < 1) nap();
-  std::thread two = ask("bb", StopToken(), &good, &failed);
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // it waits
+  Readings both;
+  one_reads_and_one_waits(&both);
   EXPECT_EQ(readings, 1);
   book->device = "two";
   emotions->leave("one");
   for (int i = 0; i < 5000 && readings < 2; ++i) nap();  // while the first one still reads
   EXPECT_EQ(book->on_two, 1);
   read_open = true;
-  one.join();
-  two.join();
-  EXPECT_EQ(good, 2);
+  both.one.join();
+  both.two.join();
+  EXPECT_EQ(both.good, 2);
   EXPECT_EQ(loads, 2);
   for (int i = 0; i < 5000 && readers > 1; ++i) nap();
   EXPECT_EQ(readers, 1);
 }
 
 TEST_F(TextEmotionsTest, AReadingThatWaitsFailsWhereNoDeviceIsLeft) {
-  read_open = false;
-  std::atomic<int> good{0}, failed{0};
-  std::thread one = ask("a", StopToken(), &good, &failed);
-  while (readings < 1) nap();
-  std::thread two = ask("bb", StopToken(), &good, &failed);
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // it waits
+  Readings both;
+  one_reads_and_one_waits(&both);
   load_fails = true;
   emotions->leave("one");
-  two.join();
-  EXPECT_EQ(failed, 1);
+  both.two.join();
+  EXPECT_EQ(both.failed, 1);
   read_open = true;
-  one.join();
-  EXPECT_EQ(good, 1);
+  both.one.join();
+  EXPECT_EQ(both.good, 1);
   EXPECT_EQ(readings, 1);
 }
 
