@@ -9,7 +9,7 @@ namespace indextts2 {
 namespace {
 
 constexpr int kHeadSize = 64;
-using Place = AttentionRows<kHeadSize>;
+using Place = AttentionRows<kHeadSize * 2>;
 constexpr int kGroups = 2, kGroupRows = 64;
 constexpr int kThreads = kGroups * 128;
 constexpr int kKeys = kAttentionKeys;
