@@ -12,7 +12,6 @@
 #include "core/random.h"
 #include "cuda/cuda_check.h"
 #include "cuda/flow_types.h"
-#include "cuda/kernels/float_product.h"
 #include "cuda/kernels/random_fill.h"
 
 namespace indextts2 {
@@ -273,7 +272,7 @@ float MatrixProducts::time_of(const MatrixProduct& product, int64_t rows,
 
 void MatrixProducts::run(const MatrixProduct& product, int64_t rows, cudaStream_t on) {
   if (is_own(product)) {
-    cuda_check(float_product(float_product_of(product, rows), on), "product");
+    cuda_check(float_product(float_product_of(product, rows), on, how_.float_tile), "product");
     return;
   }
   const auto choice = choices_.find(shape_of(product));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cuda/kernels/bits_rule.h"
+#include "cuda/kernels/float_product.h"
 #include "cuda/kernels/flow_tables.h"
 
 namespace indextts2 {
@@ -42,6 +43,7 @@ struct ProductChoice {
   int candidates = 8;            // tried for a shape and class of rows, up to kMostCandidates
   bool equal_bits = kEqualBits;  // false: the fastest, split sums too, whatever its bits
   bool own_floats = true;        // false: float32 by cuBLASLt, for a comparison
+  FloatTile float_tile = FloatTile::kFastest;
   static constexpr int kMostCandidates = 64;
 };
 

@@ -31,14 +31,24 @@ struct FloatProduct {
   int64_t y_stride = 0;
 };
 
-// Tiles of outputs that a block of threads makes; Near: with less shared memory. No bit depends on
-// them.
-enum class FloatTile { kFastest, k128x128, k128x128Near, k96x128, k64x64 };
+// Tiles of outputs that a block of threads makes. No bit depends on which, but whether it is a wide
+// one.
+enum class FloatTile {
+  kFastest,      // for the number of rows, but none of the wide ones
+  kFastestWide,  // of the wide ones where they run
+  k128x128,
+  k128x128Near,  // with less shared memory
+  k96x128,
+  k64x64,
+  kWide128x128,  // by warpgroup products, which only Hopper has; with bits of their own
+  kWide128x64,
+  kWide64x64,
+};
 
 // Whether the current device has the kernel and it takes these sizes. False without a device.
 bool float_product_takes(int64_t in, int64_t out);
 
-// Whether a block of this tile finds its shared memory on the current device.
+// Whether the current device can run it.
 bool float_tile_fits(FloatTile tile);
 
 // Once for the current device before float_product() there, outside of captures.

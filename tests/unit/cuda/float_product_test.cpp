@@ -26,11 +26,20 @@ bool have_products() {
   return false;
 }
 
-std::vector<FloatTile> tiles() {
-  std::vector<FloatTile> all;
-  for (const FloatTile tile : {FloatTile::kFastest, FloatTile::k128x128, FloatTile::k128x128Near,
-                               FloatTile::k96x128, FloatTile::k64x64}) {
-    if (float_tile_fits(tile)) all.push_back(tile);
+using Tiles = std::vector<FloatTile>;
+
+// Tiles that give the same bits.
+std::vector<Tiles> families() {
+  std::vector<Tiles> all;
+  for (const Tiles& of :
+       {Tiles{FloatTile::kFastest}, Tiles{FloatTile::kFastestWide},
+        Tiles{FloatTile::k128x128Near, FloatTile::k128x128, FloatTile::k96x128, FloatTile::k64x64},
+        Tiles{FloatTile::kWide128x128, FloatTile::kWide128x64, FloatTile::kWide64x64}}) {
+    Tiles fit;
+    for (const FloatTile tile : of) {
+      if (float_tile_fits(tile)) fit.push_back(tile);
+    }
+    if (!fit.empty()) all.push_back(fit);
   }
   return all;
 }
@@ -74,7 +83,7 @@ std::vector<float> run(const Problem& problem, FloatTile tile, int64_t first, in
   return {all.begin() + first * product.y_stride, all.begin() + (first + rows) * product.y_stride};
 }
 
-std::vector<float> run(const Problem& problem, FloatTile tile = FloatTile::kFastest) {
+std::vector<float> run(const Problem& problem, FloatTile tile) {
   return run(problem, tile, 0, problem.rows);
 }
 
@@ -140,35 +149,40 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST(FloatProduct, IsAsExactAsFloatSums) {
   if (!have_products()) return;
-  for (const int64_t in : {4, 32, 36, 80, 160, 512}) {
-    Problem problem(70, in, in == 512 ? 136 : 80);
-    for (int kind = 0; kind < 4; ++kind) {
-      problem.has_bias = kind % 2 == 1;
-      problem.has_add = kind / 2 == 1;
-      SCOPED_TRACE(::testing::Message() << "in " << in << ", kind " << kind);
-      expect_exact(problem, run(problem));
-      if (in == 512) break;
+  for (const Tiles& family : families()) {
+    for (const int64_t in : {4, 32, 36, 80, 160, 512}) {
+      Problem problem(70, in, in == 512 ? 136 : 80);
+      for (int kind = 0; kind < (in == 512 ? 1 : 4); ++kind) {
+        problem.has_bias = kind % 2 == 1;
+        problem.has_add = kind / 2 == 1;
+        SCOPED_TRACE(::testing::Message() << "in " << in << ", kind " << kind);
+        expect_exact(problem, run(problem, family.front()));
+      }
     }
   }
 }
 
 TEST(FloatProduct, LongSumsAreMoreExactThanThoseOfFloats) {
   if (!have_products()) return;
-  for (const int64_t in : {512, 2560}) {
-    Problem problem(32, in, 64);
-    problem.has_bias = problem.has_add = false;
-    const Errors errors = errors_of(problem, run(problem));
-    EXPECT_LT(errors.of_product, errors.of_float_sums) << in;
+  for (const Tiles& family : families()) {
+    for (const int64_t in : {512, 2560}) {
+      Problem problem(32, in, 64);
+      problem.has_bias = problem.has_add = false;
+      const Errors errors = errors_of(problem, run(problem, family.front()));
+      EXPECT_LT(errors.of_product, errors.of_float_sums) << in;
+    }
   }
 }
 
 TEST(FloatProduct, TilesHaveTheSameBits) {
   if (!have_products()) return;
   const Problem problem(133, 100, 132, 4);
-  const std::vector<float> want = run(problem);
-  expect_exact(problem, want);
-  for (const FloatTile tile : tiles()) {
-    EXPECT_TRUE(same_bits(run(problem, tile), want)) << static_cast<int>(tile);
+  for (const Tiles& family : families()) {
+    const std::vector<float> want = run(problem, family.front());
+    expect_exact(problem, want);
+    for (const FloatTile tile : family) {
+      EXPECT_TRUE(same_bits(run(problem, tile), want)) << static_cast<int>(tile);
+    }
   }
 }
 
@@ -176,28 +190,46 @@ TEST(FloatProduct, ARowsBitsDoNotDependOnTheOthers) {
   if (!have_products()) return;
   const Problem problem(140, 72, 36, 8);
   const int64_t stride = problem.out + problem.gap;
-  const std::vector<float> want = run(problem);
-  for (const FloatTile tile : tiles()) {
-    for (const int64_t rows : {1, 2, 15, 63, 64, 65, 96, 97, 128, 129}) {
-      for (const int64_t first : {int64_t{0}, 140 - rows}) {
-        const std::vector<float> there(want.begin() + first * stride,
-                                       want.begin() + (first + rows) * stride);
-        EXPECT_TRUE(same_bits(run(problem, tile, first, rows), there))
-            << "rows " << rows << " from " << first << ", tile " << static_cast<int>(tile);
+  for (const Tiles& family : families()) {
+    const std::vector<float> want = run(problem, family.front());
+    for (const FloatTile tile : family) {
+      for (const int64_t rows : {1, 2, 15, 63, 64, 65, 96, 97, 128, 129}) {
+        for (const int64_t first : {int64_t{0}, 140 - rows}) {
+          const std::vector<float> there(want.begin() + first * stride,
+                                         want.begin() + (first + rows) * stride);
+          EXPECT_TRUE(same_bits(run(problem, tile, first, rows), there))
+              << "rows " << rows << " from " << first << ", tile " << static_cast<int>(tile);
+        }
       }
+    }
+  }
+}
+
+// Other tiles are the fastest for other numbers of rows.
+TEST(FloatProduct, FewAndManyRowsHaveTheSameBits) {
+  if (!have_products()) return;
+  const Problem problem(700, 64, 1536);
+  for (const FloatTile tile : {FloatTile::kFastest, FloatTile::kFastestWide}) {
+    const std::vector<float> want = run(problem, tile);
+    for (const int64_t rows : {1, 100, 129, 300, 500}) {
+      EXPECT_TRUE(
+          same_bits(run(problem, tile, 0, rows), {want.begin(), want.begin() + rows * problem.out}))
+          << rows;
     }
   }
 }
 
 TEST(FloatProduct, AddsToWhatIsThere) {
   if (!have_products()) return;
-  Problem problem(67, 64, 72, 12);
-  const std::vector<float> want = run(problem);
-  problem.add_is_y = true;
-  const std::vector<float> got = run(problem);
-  expect_exact(problem, got);
-  for (size_t i = 0; i < got.size(); ++i) {
-    EXPECT_TRUE(std::isnan(want[i]) || got[i] == want[i]) << i;
+  for (const Tiles& family : families()) {
+    Problem problem(67, 64, 72, 12);
+    const std::vector<float> want = run(problem, family.front());
+    problem.add_is_y = true;
+    const std::vector<float> got = run(problem, family.front());
+    expect_exact(problem, got);
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_TRUE(std::isnan(want[i]) || got[i] == want[i]) << i;
+    }
   }
 }
 
@@ -220,7 +252,7 @@ TEST(FloatProduct, TakesNumbersOfAllSizes) {
       weight = o % 8 == 2 ? 0.0f : std::ldexp(weight, static_cast<int>(k / 32 * 2 - k % 3));
     }
   }
-  expect_exact(problem, run(problem));
+  for (const Tiles& family : families()) expect_exact(problem, run(problem, family.front()));
 }
 
 // What lies far below its group's largest number still counts.
@@ -234,22 +266,23 @@ TEST(FloatProduct, SmallNumbersCountBesideLargeOnes) {
   for (int64_t o = 0; o < problem.out; ++o) {
     problem.weight[static_cast<size_t>(o * problem.in + 5)] = 0.0f;
   }
-  expect_exact(problem, run(problem));
+  for (const Tiles& family : families()) expect_exact(problem, run(problem, family.front()));
 }
 
 TEST(FloatProduct, WhatIsNotFiniteStaysInItsRow) {
   if (!have_products()) return;
-  Problem problem(66, 64, 64);
-  const std::vector<float> want = run(problem);
-  const float infinity = std::numeric_limits<float>::infinity();
-  problem.x[3 * 64 + 40] = std::nanf("");
-  problem.x[65 * 64 + 1] = infinity;
-  const std::vector<float> got = run(problem);
-  for (size_t i = 0; i < got.size(); ++i) {
-    if (i / 64 == 3 || i / 64 == 65) {
-      EXPECT_FALSE(std::isfinite(got[i])) << i;
-    } else {
-      EXPECT_EQ(got[i], want[i]) << i;
+  for (const Tiles& family : families()) {
+    Problem problem(66, 64, 64);
+    const std::vector<float> want = run(problem, family.front());
+    problem.x[3 * 64 + 40] = std::nanf("");
+    problem.x[65 * 64 + 1] = std::numeric_limits<float>::infinity();
+    const std::vector<float> got = run(problem, family.front());
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (i / 64 == 3 || i / 64 == 65) {
+        EXPECT_FALSE(std::isfinite(got[i])) << i;
+      } else {
+        EXPECT_EQ(got[i], want[i]) << i;
+      }
     }
   }
 }
