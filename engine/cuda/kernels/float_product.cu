@@ -13,11 +13,9 @@ using namespace float_tiles;
 constexpr int kWarpsM = 2, kTileN = 4;
 
 // 2 x kWarpsN warps with kTileM x 4 tiles of 16 rows, 8 columns each.
-template <int kTileM_, int kWarpsN, int kStages, int kBlocks>
-struct Shape : Block<16 * kTileM_ * kWarpsM, 8 * kTileN * kWarpsN, 32 * kWarpsM * kWarpsN, kStages,
-                     kBlocks> {
-  static constexpr int kTileM = kTileM_;
-};
+template <int kTileM, int kWarpsN, int kStages, int kBlocks>
+using Shape =
+    Block<16 * kTileM * kWarpsM, 8 * kTileN * kWarpsN, 32 * kWarpsM * kWarpsN, kStages, kBlocks>;
 
 template <class S>
 class Tile {
@@ -27,14 +25,14 @@ class Tile {
     const int lane = thread_ % 32, warp = thread_ / 32;
     // Matrices of 8 rows x 16 bytes: of x (rows 0-7, 8-15) x (units 0, 1 of a step), of the
     // weights (units 0, 1) x (columns 0-7, 8-15).
-    a_line_ = warp % kWarpsM * 16 * S::kTileM + lane % 16;
+    a_line_ = warp % kWarpsM * 16 * kTileM + lane % 16;
     b_line_ = S::kRows + warp / kWarpsM * 8 * kTileN + lane % 8 + lane / 16 * 8;
     a_unit_ = static_cast<uint32_t>((lane / 16) ^ (lane % 8)) << 4;
     b_unit_ = static_cast<uint32_t>((lane / 8 % 2) ^ (lane % 8)) << 4;
   }
 
   __device__ void run() {
-    float sum[S::kTileM][kTileN][4] = {};
+    float sum[kTileM][kTileN][4] = {};
     ring_.begin();
     const int last = ring_.groups() - 1;
     for (int group = 0; group < last; ++group) {
@@ -44,7 +42,7 @@ class Tile {
     ring_.turn();
     multiply<false>(sum, last);
 #pragma unroll
-    for (int i = 0; i < S::kTileM; ++i) {
+    for (int i = 0; i < kTileM; ++i) {
 #pragma unroll
       for (int j = 0; j < kTileN; ++j) {
         store_results(product_, ring_.row() + first_row() + 16 * i,
@@ -54,21 +52,23 @@ class Tile {
   }
 
  private:
+  static constexpr int kTileM = S::kRows / (16 * kWarpsM);
+
   // Adds a group. Meanwhile splits the one behind it: its arithmetic fills the gaps between the
   // products.
   template <bool kSplits>
   __device__ void multiply(float (*sum)[kTileN][4], int group) const {
     LineSplit split = ring_.split_of(group + 1);
     if (kSplits && ring_.splits()) split.load();
-    float part[S::kTileM][kTileN][4] = {};
+    float part[kTileM][kTileN][4] = {};
     const uint32_t a_at = ring_.at(group) + static_cast<uint32_t>(a_line_ * kRowBytes);
     const uint32_t b_at = ring_.at(group) + static_cast<uint32_t>(b_line_ * kRowBytes);
 #pragma unroll
     for (int step = 0; step < 2; ++step) {
       const uint32_t at = static_cast<uint32_t>(step * 32);
-      uint32_t high[4 * S::kTileM], low[4 * S::kTileM];
+      uint32_t high[4 * kTileM], low[4 * kTileM];
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) {
+      for (int i = 0; i < kTileM; ++i) {
         const auto tile = static_cast<uint32_t>(i * 16 * kRowBytes);
         load_matrices4(a_at + (a_unit_ ^ at) + tile, high + 4 * i);
         load_matrices4(a_at + (a_unit_ ^ at ^ 64) + tile, low + 4 * i);
@@ -96,7 +96,7 @@ class Tile {
 #pragma unroll
     for (int pair = 0; pair < 2; ++pair) {
 #pragma unroll
-      for (int i = 0; i < S::kTileM; ++i) {
+      for (int i = 0; i < kTileM; ++i) {
         multiply16x8<__half>(part[i][j + pair], a + 4 * i, b + 2 * pair);
       }
     }
@@ -111,7 +111,7 @@ class Tile {
           *reinterpret_cast<const float2*>(reciprocals + S::kRows + first_column() + 8 * j);
     }
 #pragma unroll
-    for (int i = 0; i < S::kTileM; ++i) {
+    for (int i = 0; i < kTileM; ++i) {
       const float* const of_rows = reciprocals + first_row() + 16 * i;
 #pragma unroll
       for (int j = 0; j < kTileN; ++j) {
@@ -122,7 +122,7 @@ class Tile {
 
   // This thread's first result in the block's tile.
   __device__ int first_row() const {
-    return thread_ / 32 % kWarpsM * 16 * S::kTileM + thread_ % 32 / 4;
+    return thread_ / 32 % kWarpsM * 16 * kTileM + thread_ % 32 / 4;
   }
   __device__ int first_column() const {
     return thread_ / 32 / kWarpsM * 8 * kTileN + thread_ % 4 * 2;
