@@ -43,7 +43,7 @@ struct ProductChoice {
   int candidates = 8;            // tried for a shape and class of rows, up to kMostCandidates
   bool equal_bits = kEqualBits;  // false: the fastest, split sums too, whatever its bits
   bool own_floats = true;        // false: float32 by cuBLASLt, for a comparison
-  FloatTile float_tile = FloatTile::kFastest;
+  FloatTile float_tile = FloatTile::kFastestWide;
   static constexpr int kMostCandidates = 64;
 };
 

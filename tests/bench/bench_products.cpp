@@ -71,7 +71,6 @@ void bench(const Shape& shape, int64_t rows) {
                                                      {"96", FloatTile::k96x128},
                                                      {"64", FloatTile::k64x64},
                                                      {"wide 128", FloatTile::kWide128x128},
-                                                     {"wide 128 x 64", FloatTile::kWide128x64},
                                                      {"wide 64", FloatTile::kWide64x64}};
   for (const auto& [name, tile] : tiles) {
     if (!float_tile_fits(tile)) continue;

@@ -178,10 +178,10 @@ Room room_of_device() {
 FloatTile fastest(const FloatProduct& product) {
   const Room room = room_of_device();
   if (room.shared_bytes < Of128::kSharedBytes) return FloatTile::k128x128Near;
-  // In times of a block of the largest tiles.
+  // In times of a block of the largest tiles, by bench_products on an H100.
   const double large = time_of<Of128>(product, room.multiprocessors, 1.0, 0.0),
-               middle = time_of<Of96>(product, room.multiprocessors, 0.8, 0.0),
-               small = time_of<Of64>(product, room.multiprocessors, 0.45, 0.4);
+               middle = time_of<Of96>(product, room.multiprocessors, 0.9, 0.0),
+               small = time_of<Of64>(product, room.multiprocessors, 0.42, 0.24);
   if (small < large && small < middle) return FloatTile::k64x64;
   return middle < large ? FloatTile::k96x128 : FloatTile::k128x128;
 }

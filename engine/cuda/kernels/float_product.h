@@ -41,7 +41,6 @@ enum class FloatTile {
   k96x128,
   k64x64,
   kWide128x128,  // by warpgroup products, which only Hopper has; with bits of their own
-  kWide128x64,
   kWide64x64,
 };
 

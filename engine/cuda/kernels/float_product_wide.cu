@@ -106,7 +106,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
 }
 
 using Of128x128 = WideShape<2, 128, 4, 1>;
-using Of128x64 = WideShape<2, 64, 4, 2>;
 using Of64x64 = WideShape<1, 64, 4, 3>;
 
 template <class S>
@@ -127,25 +126,20 @@ bool wide_runs() { return has_warpgroup_products(); }
 
 cudaError_t prepare_wide() {
   cudaError_t status = prepare<Of128x128>();
-  if (status == cudaSuccess) status = prepare<Of128x64>();
   return status == cudaSuccess ? prepare<Of64x64>() : status;
 }
 
 FloatTile fastest_wide(const FloatProduct& product, int multiprocessors) {
-  // In times of a block of the largest tiles.
+  // In times of a block of the largest tiles, by bench_products on an H100.
   const double large = time_of<Of128x128>(product, multiprocessors, 1.0, 0.0),
-               middle = time_of<Of128x64>(product, multiprocessors, 0.65, 0.55),
-               small = time_of<Of64x64>(product, multiprocessors, 0.45, 0.4);
-  if (small < large && small < middle) return FloatTile::kWide64x64;
-  return middle < large ? FloatTile::kWide128x64 : FloatTile::kWide128x128;
+               small = time_of<Of64x64>(product, multiprocessors, 0.36, 0.33);
+  return small < large ? FloatTile::kWide64x64 : FloatTile::kWide128x128;
 }
 
 cudaError_t run_wide(const FloatProduct& product, FloatTile tile, cudaStream_t stream) {
   switch (tile) {
     case FloatTile::kWide128x128:
       return launch<Of128x128>(product, stream);
-    case FloatTile::kWide128x64:
-      return launch<Of128x64>(product, stream);
     case FloatTile::kWide64x64:
       return launch<Of64x64>(product, stream);
     default:
