@@ -60,7 +60,7 @@ SemanticCodec::SemanticCodec(const Weights& weights)
       directions_(directions(
           weights.scope(kQuantizer).take("codebook.weight", {kAny, in_project_.weight.size(0)}))),
       lengths_(directions_.square().sum(-1)),
-      embedding_(weights) {}
+      embedding_(weights, CodeEmbedding::Keep::kCodebook) {}
 
 at::Tensor SemanticCodec::encode(const at::Tensor& features) const {
   at::Tensor x = norm_(embed_(features.transpose(1, 2)).transpose(1, 2));
