@@ -62,14 +62,14 @@ SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions
 
 SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
                          const DeviceBackend* backend)
-    : SpeechModel(weights, model, backend, load_vocoder(weights.bigvgan, model)) {}
+    : SpeechModel(weights, model, backend, /*waves=*/nullptr) {}
 
 SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
                          const DeviceBackend* backend, std::shared_ptr<const BigVgan> waves)
     : config(model),
       gpt(std::make_shared<const UnifiedVoice>(weights.gpt, model.gpt)),
       mel(weights.s2mel, weights.codec, model),
-      vocoder(*waves),
+      vocoder(*(waves = load_vocoder(weights.bigvgan, model))),
       networks(make_networks({gpt, mel.flow(), std::move(waves)}, backend)),
       emotions(weights.spk_matrix, weights.emo_matrix, model.emo_num),
       unused({unused_in(weights.gpt, UnifiedVoice::unused_weights()),

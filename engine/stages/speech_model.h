@@ -55,7 +55,8 @@ struct SpeechModel {
   std::vector<UnusedTensors> unused;  // one entry a file; the voice encoder may need what is left
 
  private:
-  // `waves` is given away: a backend that packs it frees it while the model is made.
+  // `waves`: made after the other networks, so that its memory lies behind theirs, and given away:
+  // a backend that packs it frees it while the model is made.
   SpeechModel(const SpeechWeights& weights, const ModelConfig& config, const DeviceBackend* backend,
               std::shared_ptr<const BigVgan> waves);
 };
