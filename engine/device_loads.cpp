@@ -31,7 +31,7 @@ Precision precision_named(const std::string& name) {
 
 // Frames of the segments that a GPU renders together, prompts included: enough to fill it, and few
 // enough that a first segment does not wait long for those before it.
-constexpr int64_t kFramesTogether = 6000;
+constexpr int64_t kFramesTogether = 9216;
 
 // The fastest format that the device has.
 at::ScalarType auto_dtype(const std::string& device) {

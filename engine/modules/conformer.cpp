@@ -25,6 +25,7 @@ constexpr int64_t kChunkFrames =
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
   options.groups = width;
+  options.any_length = true;
   options.padding = kernel / 2;
   return options;
 }

@@ -22,7 +22,7 @@ Conv1dOptions same_length(int64_t kernel, int64_t groups) {
   Conv1dOptions options;
   options.padding = kernel / 2;
   options.groups = groups;
-  options.any_length = groups == 1;
+  options.any_length = true;
   return options;
 }
 

@@ -31,6 +31,7 @@ at::Tensor without_padding(const at::Tensor& x, int64_t valid_rows) {
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
   options.groups = width;
+  options.any_length = true;
   options.padding = kernel - 1;  // on both sides; the tail is cut off, which leaves causal padding
   options.bias = Bias::kNo;
   return options;

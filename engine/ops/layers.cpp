@@ -1,6 +1,7 @@
 // The layers that networks are made of, on LibTorch's operators.
 #include "ops/layers.h"
 
+#include <ATen/ops/_conv_depthwise2d.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv1d.h>
@@ -72,7 +73,9 @@ Conv1d::Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, 
       options(conv) {}
 
 at::Tensor Conv1d::operator()(const at::Tensor& x) const {
-  if (options.any_length && !x.is_cpu()) return as_product(x);
+  if (options.any_length && !x.is_cpu()) {
+    return options.groups == 1 ? as_product(x) : depthwise(x);
+  }
   return at::conv1d(x, weight, bias, options.stride, options.padding, options.dilation,
                     options.groups);
 }
@@ -89,6 +92,12 @@ at::Tensor Conv1d::as_product(const at::Tensor& x) const {
   const at::Tensor y = at::matmul(weight.reshape({out, in * kernel}),
                                   read.reshape({padded.size(0), in * kernel, results}));
   return bias.defined() ? y.add(bias.unsqueeze(1)) : y;
+}
+
+at::Tensor Conv1d::depthwise(const at::Tensor& x) const {
+  return at::_conv_depthwise2d(x.unsqueeze(2), weight.unsqueeze(2), {1, weight.size(2)}, bias,
+                               {1, options.stride}, {0, options.padding}, {1, options.dilation})
+      .squeeze(2);
 }
 
 ConvTranspose1d::ConvTranspose1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel,

@@ -24,8 +24,8 @@ struct Linear {
 // GPT-2's Conv1D: y = x W + b with weight [in, out]; kept transposed, so it is a Linear from here on.
 Linear take_gpt2_conv1d(const Weights& weights, int64_t in, int64_t out);
 
-// any_length: inputs have ever new lengths, so on a device it runs as_product(). cuDNN makes a plan for
-// each length, which takes milliseconds.
+// any_length: inputs have ever new lengths, for each of which cuDNN makes a plan, milliseconds for some, a tenth of a
+// second for others. So on a device it runs as_product(), or by LibTorch's own kernel if it is depthwise.
 struct Conv1dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
@@ -40,6 +40,7 @@ struct Conv1d {
   Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, Conv1dOptions options = {});
   at::Tensor operator()(const at::Tensor& x) const;  // [B, in, T] -> [B, out, T']
   at::Tensor as_product(const at::Tensor& x) const;  // as one matrix product; groups of 1
+  at::Tensor depthwise(const at::Tensor& x) const;   // on CUDA, as many groups as channels
   at::Tensor weight, bias;
   Conv1dOptions options;
 };

@@ -26,9 +26,13 @@ void mark_device_dead(const std::string& id) {
   dead_devices().ids.insert(id);
 }
 
-void check_device_alive(const std::string& id) {
+bool device_is_alive(const std::string& id) {
   std::lock_guard<std::mutex> lock(dead_devices().mutex);
-  if (dead_devices().ids.count(id) == 0) return;
+  return dead_devices().ids.count(id) == 0;
+}
+
+void check_device_alive(const std::string& id) {
+  if (device_is_alive(id)) return;
   throw Error(
       ErrorCode::kDeviceLost,
       "device \"" + id + "\" has failed; it cannot be used again before the process restarts");

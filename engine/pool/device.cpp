@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <optional>
 
 #include "core/device_library.h"
@@ -121,20 +123,32 @@ void explain_missing_cuda(const std::string& word) {
   }
 }
 
-}  // namespace
+enum class Failed { kLeftOut, kAsTheyWere };
 
-std::vector<Device> list_devices() {
+// `failed`: devices that are out until the process restarts and do not answer any more.
+std::vector<Device> cuda_devices(Failed failed) {
+  static auto* const answers = new std::map<int, Device>;  // leaked: workers may outlive statics
+  static auto* const mutex = new std::mutex;               // guards them
+  std::lock_guard<std::mutex> lock(*mutex);
   std::vector<Device> devices;
   const Cuda& found = cuda();
   for (int index = 0; found.library && index < found.library->device_count(); ++index) {
+    const std::string id = "cuda:" + std::to_string(index);
     try {
       const DeviceProperties device = found.library->properties(index);
-      devices.push_back({"cuda:" + std::to_string(index), device.name, device.total_bytes,
-                         device.free_bytes, device.compute_capability});
+      (*answers)[index] = {id, device.name, device.total_bytes, device.free_bytes,
+                           device.compute_capability};
     } catch (const Error&) {
-      // A device that does not answer is not one that can be used.
+      const bool known = answers->count(index) > 0 && !device_is_alive(id);
+      if (failed == Failed::kLeftOut || !known) continue;
     }
+    devices.push_back(answers->at(index));
   }
+  return devices;
+}
+
+std::vector<Device> all_devices(Failed failed) {
+  std::vector<Device> devices = cuda_devices(failed);
   const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   const uint64_t total = page * static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES));
   const uint64_t free = page * static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES));
@@ -144,6 +158,10 @@ std::vector<Device> list_devices() {
   devices.push_back({"cpu", cpu_name(), total, free, 0});
   return devices;
 }
+
+}  // namespace
+
+std::vector<Device> list_devices() { return all_devices(Failed::kLeftOut); }
 
 void* device_symbol(const std::string& device_id, const char* name) {
   return torch_device(device_id) == "cpu" || !cuda().handle ? nullptr : dlsym(cuda().handle, name);
@@ -156,7 +174,8 @@ std::string torch_device(const std::string& id) {
 }
 
 std::vector<Place> resolve_devices(const std::vector<std::string>& words, int replicas_per_device) {
-  return places_of(words, list_devices(), replicas_per_device, check_device_alive,
+  // With those that have failed: whoever asks for one learns that it has, not that there is none.
+  return places_of(words, all_devices(Failed::kAsTheyWere), replicas_per_device, check_device_alive,
                    explain_missing_cuda);
 }
 

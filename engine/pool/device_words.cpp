@@ -115,7 +115,10 @@ std::vector<Place> places_of(const std::vector<std::string>& words,
       repeat *= *replicas;
     } else {
       ids = match(word.device, devices);
-      if (ids.size() > 1) ids = only_usable(ids);
+      if (ids.size() > 1) {
+        const std::vector<std::string> kept = only_usable(ids);
+        ids = kept.empty() ? std::vector<std::string>{ids.front()} : kept;
+      }
     }
     if (ids.empty()) {
       explain(word.device);

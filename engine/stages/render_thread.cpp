@@ -19,6 +19,9 @@ constexpr double kCompanyTest = 0.005;  // seconds: how late a stop is seen
 // of the 8 made pairs with 16 in flight, and a first sound, which comes after what is being
 // rendered, took 350 instead of 254 ms on an H100.
 constexpr int kDecodingPerPlace = 8, kMostPlaces = 4;
+// More segments than kMostPlaces must leave a third of the frames free: longer flows are no faster
+// for a segment, and one that is decoded meanwhile waits for longer.
+constexpr int64_t kCrowdedShare = 3;
 
 // Its voice is whole or has failed, or nobody wants it any more.
 bool is_ready(const DecodedSegment& segment) {
@@ -164,7 +167,8 @@ std::vector<DecodedSegment> RenderThread::take(double* waited) {
       continue;
     }
     room -= frames(*next);
-    if (!group.empty() && room < 0) break;
+    const bool crowded = group.size() >= static_cast<size_t>(kMostPlaces);
+    if (!group.empty() && room < (crowded ? options_.frames_together / kCrowdedShare : 0)) break;
     group.push_back(std::move(*next));
     next = waiting_.erase(next);
     if (!together) break;

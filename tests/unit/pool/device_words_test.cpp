@@ -84,6 +84,8 @@ TEST(DeviceWords, DevicesThatHaveFailedStayOut) {
   EXPECT_EQ(places({"auto"}), "cuda:0 cuda:1");
   EXPECT_EQ(places({"T4"}), "cuda:0");
   EXPECT_EQ(refusal({"cuda:2"}).code, ErrorCode::kDeviceLost);
+  mark_device_dead("cuda:0");
+  EXPECT_EQ(refusal({"T4"}).code, ErrorCode::kDeviceLost);  // not: there is none
 }
 
 }  // namespace
