@@ -74,7 +74,9 @@ CudaDecodeBatch::CudaDecodeBatch(std::shared_ptr<const UnifiedVoice> model, int 
   build(options.beams, pages_for(longest + model_->max_codes()));
   prefill_ = std::make_unique<Prefill>(model_, std::min(longest, kReadyPrefix), options.step.graphs,
                                        prefill_stream_.get());
-  pages_.reserve(std::clamp(capacity - 1, 1, kReadySegments) * options.beams * pages_for(longest));
+  // The first page of a prefix is that of all beams.
+  const int first_pages = options.beams * (pages_for(longest) - 1) + 1;
+  pages_.reserve(std::clamp(capacity - 1, 1, kReadySegments) * first_pages);
 }
 
 // Work that is still enqueued reads memory of this object.

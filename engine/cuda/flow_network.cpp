@@ -22,16 +22,15 @@ FlowMatrix stacked(const Linear& a, const Linear& b) {
           a.bias.defined() ? concat({a.bias, b.bias}, 0) : at::Tensor()};
 }
 
-// Queries, keys and values lie one behind the other in the checkpoint: then nothing is copied.
-FlowMatrix joined_qkv(const Dit::Layer& layer) {
-  const at::Tensor &query = layer.query.weight, &rest = layer.key_value.weight;
-  if (query.is_contiguous() && rest.is_contiguous() && query.is_alias_of(rest) &&
-      rest.storage_offset() == query.storage_offset() + query.numel()) {
-    return {query.as_strided({query.size(0) + rest.size(0), query.size(1)}, {query.size(1), 1},
-                             query.storage_offset()),
+// The same of two without biases. Where one lies behind the other nothing is copied.
+FlowMatrix joined(const Linear& first, const Linear& second) {
+  const at::Tensor &a = first.weight, &b = second.weight;
+  if (a.is_contiguous() && b.is_contiguous() && a.is_alias_of(b) &&
+      b.storage_offset() == a.storage_offset() + a.numel()) {
+    return {a.as_strided({a.size(0) + b.size(0), a.size(1)}, {a.size(1), 1}, a.storage_offset()),
             {}};
   }
-  return {concat({query, rest}, 0), {}};
+  return {concat({a, b}, 0), {}};
 }
 
 }  // namespace
@@ -71,8 +70,8 @@ FlowNetwork::FlowNetwork(std::shared_ptr<const FlowMatching> module)
       head_out(shared(flow->dit.head_out())) {
   for (const Dit::Layer& layer : flow->dit.layers()) {
     layers.push_back({layer.skip.empty() ? FlowMatrix() : shared(layer.skip.front()),
-                      joined_qkv(layer), shared(layer.attention_out), stacked(layer.gate, layer.up),
-                      shared(layer.down)});
+                      joined(layer.query, layer.key_value), shared(layer.attention_out),
+                      joined(layer.gate, layer.up), shared(layer.down)});
   }
   for (const WaveNet::Layer& layer : flow->dit.wavenet().layers()) {
     head.push_back({shared(layer.input), shared(layer.output), layer.kernel, layer.dilation});

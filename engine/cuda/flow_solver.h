@@ -46,6 +46,9 @@ class CudaFlowSolver : public FlowSolver {
   void warm_up(int64_t prompt_frames, int64_t generated_frames,
                const FlowOptions& options) override;
 
+  // Bytes that are anybody's on the same stream until the next solve; may be undefined.
+  at::Tensor idle_memory() const { return workspace_ ? workspace_->memory : at::Tensor(); }
+
  private:
   struct Pack;
   const FlowTimes& times(int64_t steps);

@@ -10,8 +10,24 @@
 namespace indextts2 {
 namespace {
 
-at::Tensor matrix(const FlowNetwork& network, int64_t rows, int64_t columns, at::ScalarType type) {
-  return at::empty({rows, columns}, at::TensorOptions().device(network.device).dtype(type));
+// Matrices one behind the other. They are only counted while there is no memory yet.
+class Stack {
+ public:
+  at::Tensor take(int64_t rows, int64_t columns, at::ScalarType type) {
+    constexpr int64_t kAlign = 256;  // bytes
+    const int64_t bytes = rows * columns * static_cast<int64_t>(c10::elementSize(type));
+    const int64_t begin = taken;
+    taken += (bytes + kAlign - 1) / kAlign * kAlign;
+    if (!memory.defined()) return {};
+    return memory.narrow(0, begin, bytes).view(type).view({rows, columns});
+  }
+
+  at::Tensor memory;
+  int64_t taken = 0;
+};
+
+at::Tensor bytes_on(at::Device device, int64_t count) {
+  return at::empty({count}, at::TensorOptions().device(device).dtype(at::kByte));
 }
 
 template <typename T>
@@ -32,8 +48,18 @@ int64_t count_skips(const FlowNetwork& network) {
 FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t head_rows,
                              int64_t streams)
     : rows(rows), head_rows(head_rows), streams(streams) {
+  memory = bytes_on(network.device, lay_out(network));
+  lay_out(network);
+  rotary = network.flow->dit.rotary(rows);
+  make_tables(network.device);
+}
+
+// Returns the bytes of all matrices; makes them once there is memory.
+int64_t FlowWorkspace::lay_out(const FlowNetwork& network) {
+  Stack stack;
+  stack.memory = memory;
   const auto of_type = [&](int64_t count, int64_t columns) {
-    return matrix(network, count, columns, scalar_type_of(network.type));
+    return stack.take(count, columns, scalar_type_of(network.type));
   };
   const int64_t w = network.width, c = network.channels, m = network.mel;
   merged = of_type(rows, w);
@@ -43,7 +69,8 @@ FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t h
   normed = of_type(rows, w);
   wide = of_type(rows, std::max(3 * w, 2 * network.hidden));
   gated = of_type(rows, network.hidden);
-  for (int64_t i = 0; i < count_skips(network); ++i) skips.push_back(of_type(rows, 2 * w));
+  skips.resize(static_cast<size_t>(count_skips(network)));
+  for (at::Tensor& skip : skips) skip = of_type(rows, 2 * w);
   last = of_type(head_rows, w);
   normed_x = of_type(head_rows, w + m);
   head = of_type(head_rows, 2 * c);
@@ -55,19 +82,19 @@ FlowWorkspace::FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t h
   head_wide = of_type(head_rows, 2 * c);
   head_gated = of_type(head_rows, c);
   head_normed = of_type(head_rows, c);
-  velocity = matrix(network, head_rows, m, at::kFloat);
-  x = matrix(network, head_rows, m, at::kFloat);
-  rotary = network.flow->dit.rotary(rows);
+  velocity = stack.take(head_rows, m, at::kFloat);
+  x = stack.take(head_rows, m, at::kFloat);
+  return stack.taken;
+}
 
+void FlowWorkspace::make_tables(at::Device device) {
   room_for_tiles = rows / kAttentionRows + streams;
   constexpr int64_t kPlace = sizeof(HeadRow) / 4, kState = sizeof(FlowStateRow) / 4;
   constexpr int64_t kTile = sizeof(AttentionTile) / 4;
   constexpr int64_t kTables = 2 * FlowLayout::kMostLanes;  // of tiles
-  tables_ =
-      matrix(network, 1,
-             kTables + 2 + rows + head_rows * (kPlace + kState) + kTables * room_for_tiles * kTile,
-             at::kInt);
-  int32_t* next = tables_.data_ptr<int32_t>();
+  tables_ = bytes_on(device, 4 * (kTables + 2 + rows + head_rows * (kPlace + kState) +
+                                  kTables * room_for_tiles * kTile));
+  auto* next = static_cast<int32_t*>(tables_.data_ptr());
   const auto take = [&](int64_t words) {
     int32_t* const taken = next;
     next += words;

@@ -14,7 +14,8 @@
 namespace indextts2 {
 
 // Room for `rows` rows of the trunk, `head_rows` of the head and `streams` streams. Addresses never
-// change, so graphs may hold them. Letters as in FlowNetwork; R rows, Q head rows.
+// change, so graphs may hold them. Nothing in the matrices is of use once a flow is solved. Letters
+// as in FlowNetwork; R rows, Q head rows.
 class FlowWorkspace {
  public:
   FlowWorkspace(const FlowNetwork& network, int64_t rows, int64_t head_rows, int64_t streams);
@@ -23,6 +24,7 @@ class FlowWorkspace {
   void upload(const FlowLayout& layout, cudaStream_t on);
 
   const int64_t rows, head_rows, streams;
+  at::Tensor memory;  // bytes, of all the matrices below
   // Of the network's type:
   at::Tensor merged;   // [R, W] constant share of the first layer's input
   at::Tensor x_trunk;  // [R, M] the state as the network's input, zero where there is none
@@ -42,7 +44,7 @@ class FlowWorkspace {
   // float32:
   at::Tensor velocity;  // [Q, M] without the last bias
   at::Tensor x;         // [Q, M] the state; its rows are no more than the head's
-  at::Tensor rotary;    // [R, head size / 2] complex
+  at::Tensor rotary;    // [R, head size / 2] complex; not in `memory`, as are the tables
 
   int32_t *positions = nullptr, *step = nullptr;
   int32_t* tile_counts = nullptr;  // [lane][trunk, head]
@@ -53,7 +55,9 @@ class FlowWorkspace {
   int64_t room_for_tiles = 0;
 
  private:
-  at::Tensor tables_;
+  int64_t lay_out(const FlowNetwork& network);
+  void make_tables(at::Device device);
+  at::Tensor tables_;  // bytes
 };
 
 }  // namespace indextts2

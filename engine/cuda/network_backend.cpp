@@ -43,9 +43,12 @@ class CudaNetworks : public DeviceNetworks {
     options.turns = turns_;
     return std::make_unique<CudaFlowSolver>(flow_, options);
   }
-  std::unique_ptr<WaveDecoder> wave_decoder() const override {
-    if (!vocoder_) return on_torch_.wave_decoder();
-    return std::make_unique<CudaWaveDecoder>(vocoder_);
+  std::unique_ptr<WaveDecoder> wave_decoder(FlowSolver* beside) const override {
+    if (!vocoder_) return on_torch_.wave_decoder(beside);
+    const auto* const solver = dynamic_cast<const CudaFlowSolver*>(beside);
+    CudaWaveDecoder::LendMemory lend;
+    if (solver) lend = [solver] { return solver->idle_memory(); };
+    return std::make_unique<CudaWaveDecoder>(vocoder_, WavePlan(), std::move(lend));
   }
   std::unique_ptr<LatentPass> latent_pass() const override {
     return gpt_ ? std::make_unique<CudaLatentPass>(gpt_) : nullptr;

@@ -231,8 +231,22 @@ class Pass {
 
 }  // namespace
 
-CudaWaveDecoder::CudaWaveDecoder(std::shared_ptr<const PackedVocoder> vocoder, WavePlan plan)
-    : vocoder_(std::move(vocoder)), plan_(plan) {}
+CudaWaveDecoder::CudaWaveDecoder(std::shared_ptr<const PackedVocoder> vocoder, WavePlan plan,
+                                 LendMemory lend)
+    : vocoder_(std::move(vocoder)), plan_(plan), lend_(std::move(lend)) {}
+
+at::Tensor CudaWaveDecoder::work_memory(int64_t bytes) {
+  const at::Tensor lent = lend_ ? lend_() : at::Tensor();
+  if (lent.defined() && lent.size(0) >= bytes) {
+    memory_ = at::Tensor();
+    return lent;
+  }
+  if (!memory_.defined() || memory_.size(0) < bytes) {
+    memory_ = at::Tensor();  // first, so that the two need not fit together
+    memory_ = at::empty({bytes}, at::TensorOptions(vocoder_->device()).dtype(at::kByte));
+  }
+  return memory_;
+}
 
 at::Tensor CudaWaveDecoder::decode(const at::Tensor& mel, const StopToken& stop) {
   const PackedVocoder& vocoder = *vocoder_;
@@ -252,11 +266,8 @@ at::Tensor CudaWaveDecoder::decode(const at::Tensor& mel, const StopToken& stop)
   const int64_t bytes =
       (largest_array(vocoder, frames) * static_cast<int64_t>(rows.element_size()) + 255) / 256 *
       256;
-  if (!memory_.defined() || memory_.size(0) < kArrays * bytes) {
-    memory_ = at::Tensor();  // first, so that the two need not fit together
-    memory_ = at::empty({kArrays * bytes}, mel.options().dtype(at::kByte));
-  }
-  const Arrays arrays(memory_.mutable_data_ptr(), bytes);
+  const at::Tensor memory = work_memory(kArrays * bytes);
+  const Arrays arrays(memory.mutable_data_ptr(), bytes);
   Pass(vocoder, plan_, trace_, arrays)
       .run(rows.const_data_ptr(), frames, samples.mutable_data_ptr<float>(), stop);
   return samples;

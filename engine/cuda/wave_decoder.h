@@ -28,12 +28,17 @@ struct WaveLaunch {
 };
 
 // Mel and weights in, samples out: they depend on nothing else. Runs on the current stream of the
-// calling thread, which must be the same for all calls. Its work memory grows with the longest mel:
-// 11 arrays of the size of a stage, 135 KB a frame at official sizes in half precision.
-// Thread-safety: one thread.
+// calling thread, which must be the same for all calls. Its work memory is 11 arrays of the size of
+// a stage, 135 KB a frame at official sizes in half precision: what it is lent, if that suffices,
+// else its own, which grows with the longest mel. Thread-safety: one thread.
 class CudaWaveDecoder : public WaveDecoder {
  public:
-  explicit CudaWaveDecoder(std::shared_ptr<const PackedVocoder> vocoder, WavePlan plan = {});
+  // Called before each mel: bytes on the network's device that nobody else uses meanwhile, or an
+  // undefined tensor.
+  using LendMemory = std::function<at::Tensor()>;
+
+  explicit CudaWaveDecoder(std::shared_ptr<const PackedVocoder> vocoder, WavePlan plan = {},
+                           LendMemory lend = {});
 
   // As WaveDecoder::decode; tests `stop` before every stage. Throws Error{kInternal} for a mel of a
   // wrong shape, Error{kNoMemory, kDeviceLost}.
@@ -45,8 +50,11 @@ class CudaWaveDecoder : public WaveDecoder {
   void set_trace(Trace trace) { trace_ = std::move(trace); }
 
  private:
+  at::Tensor work_memory(int64_t bytes);
+
   std::shared_ptr<const PackedVocoder> vocoder_;
   WavePlan plan_;
+  LendMemory lend_;
   Trace trace_;
   at::Tensor memory_;  // bytes
 };

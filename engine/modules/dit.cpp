@@ -79,6 +79,10 @@ Dit::Layer::Layer(const Weights& weights, int64_t width, int64_t num_heads, bool
   const at::Tensor fused = weights.scope("attention.wqkv").take("weight", {3 * width, width});
   query = rows(fused, 0, width);
   key_value = rows(fused, width, 2 * width);
+  // One behind the other, so that both can be multiplied at once.
+  const at::Tensor both = concat({gate.weight, up.weight}, 0);
+  gate = rows(both, 0, gate.weight.size(0));
+  up = rows(both, gate.weight.size(0), gate.weight.size(0));
   if (takes_skip) skip.emplace_back(weights.scope("skip_in_linear"), 2 * width, width);
 }
 

@@ -1,6 +1,7 @@
 // The GPT-2 trunk: pre-norm transformer layers on embeddings, with a final norm.
 #include "modules/gpt2.h"
 
+#include <array>
 #include <string>
 
 #include "core/error.h"
@@ -9,6 +10,29 @@
 #include "ops/row_linear.h"
 
 namespace indextts2 {
+namespace {
+
+// Moves matrices of one type into one allocation: a device's are rounded up, each large one to 2
+// MiB.
+void move_together(const std::array<Linear*, 4>& linears) {
+  constexpr int64_t kAlign = 256;  // elements
+  const auto room = [](const Linear* linear) {
+    return (linear->weight.numel() + kAlign - 1) / kAlign * kAlign;
+  };
+  int64_t total = 0;
+  for (const Linear* linear : linears) total += room(linear);
+  const at::Tensor all = linears.front()->weight.new_empty({total});
+  int64_t begin = 0;
+  for (Linear* linear : linears) {
+    const at::Tensor place =
+        all.narrow(0, begin, linear->weight.numel()).view(linear->weight.sizes());
+    place.copy_(linear->weight);
+    linear->weight = place;
+    begin += room(linear);
+  }
+}
+
+}  // namespace
 
 Gpt2::Layer::Layer(const Weights& weights, int64_t width)
     : ln_1(weights.scope("ln_1"), width),
@@ -16,7 +40,9 @@ Gpt2::Layer::Layer(const Weights& weights, int64_t width)
       c_attn(take_gpt2_conv1d(weights.scope("attn.c_attn"), width, 3 * width)),
       attn_c_proj(take_gpt2_conv1d(weights.scope("attn.c_proj"), width, width)),
       c_fc(take_gpt2_conv1d(weights.scope("mlp.c_fc"), width, kAny)),
-      mlp_c_proj(take_gpt2_conv1d(weights.scope("mlp.c_proj"), c_fc.weight.size(0), width)) {}
+      mlp_c_proj(take_gpt2_conv1d(weights.scope("mlp.c_proj"), c_fc.weight.size(0), width)) {
+  if (!c_attn.weight.is_cpu()) move_together({&c_attn, &attn_c_proj, &c_fc, &mlp_c_proj});
+}
 
 at::Tensor Gpt2::Layer::feed_forward(const at::Tensor& x) const {
   at::Tensor inner = c_fc(ln_2(x));

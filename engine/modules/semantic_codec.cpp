@@ -4,7 +4,6 @@
 #include "modules/semantic_codec.h"
 
 #include "ops/activation.h"
-#include "ops/pointwise_conv.h"
 
 namespace indextts2 {
 namespace {
@@ -24,6 +23,12 @@ Conv1dOptions same_length(int64_t kernel, int64_t groups) {
   options.groups = groups;
   options.any_length = true;
   return options;
+}
+
+// What decides between codes is kept as exact as it computes.
+Linear take_exact(const Weights& pointwise, int64_t in) {
+  const at::Tensor weight = pointwise.take_normed({kAny, in, 1}).squeeze(2);
+  return Linear(weight, pointwise.take("bias", {weight.size(0)}));
 }
 
 std::vector<ConvNextBlock> take_blocks(const Weights& weights, int64_t width) {
@@ -55,12 +60,11 @@ SemanticCodec::SemanticCodec(const Weights& weights)
       blocks_(take_blocks(weights.scope("encoder.0"), embed_.weight.size(0))),
       final_norm_(weights.scope("encoder.0.final_layer_norm"), embed_.weight.size(0), kNormEps),
       out_(weights.scope("encoder.1"), embed_.weight.size(0), embed_.weight.size(1)),
-      in_project_(take_pointwise_conv(weights.scope(kQuantizer).scope("in_project"),
-                                      embed_.weight.size(1), kAny)),
+      in_project_(take_exact(weights.scope(kQuantizer).scope("in_project"), embed_.weight.size(1))),
       directions_(directions(
           weights.scope(kQuantizer).take("codebook.weight", {kAny, in_project_.weight.size(0)}))),
       lengths_(directions_.square().sum(-1)),
-      embedding_(weights) {}
+      embedding_(weights, CodeEmbedding::Keep::kCodebook) {}
 
 at::Tensor SemanticCodec::encode(const at::Tensor& features) const {
   at::Tensor x = norm_(embed_(features.transpose(1, 2)).transpose(1, 2));

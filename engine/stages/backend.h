@@ -111,7 +111,9 @@ class DeviceNetworks {
   virtual std::unique_ptr<DecodeBatch> decode_batch(int capacity) const = 0;
   virtual std::unique_ptr<LatentPass> latent_pass() const { return nullptr; }  // null: the module
   virtual std::unique_ptr<FlowSolver> flow_solver() const = 0;
-  virtual std::unique_ptr<WaveDecoder> wave_decoder() const = 0;
+  // `beside`: a solver of these networks on the same thread that outlives the decoder, or null. The
+  // decoder may work in its memory between two solves.
+  virtual std::unique_ptr<WaveDecoder> wave_decoder(FlowSolver* beside) const = 0;
 };
 
 // The networks as the checkpoints gave them, on their device. A network may be shared with its
@@ -122,7 +124,7 @@ struct NetworkModules {
   std::shared_ptr<const BigVgan> vocoder;
 };
 
-inline constexpr int kDeviceBackendAbi = 4;
+inline constexpr int kDeviceBackendAbi = 5;
 
 // The networks of a device library. Thread-safety: safe.
 class DeviceBackend {

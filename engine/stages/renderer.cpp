@@ -42,7 +42,7 @@ Renderer::Renderer(std::shared_ptr<const SpeechModel> model, std::shared_ptr<Sta
       device_(std::move(device)),
       latent_pass_(model_->networks->latent_pass()),
       solver_(model_->networks->flow_solver()),
-      decoder_(model_->networks->wave_decoder()) {}
+      decoder_(model_->networks->wave_decoder(solver_.get())) {}
 
 int64_t Renderer::frames(const SynthesisRequest& request, size_t num_codes) {
   return request.voice->prompt_frames() + mel_frames(static_cast<int64_t>(num_codes));

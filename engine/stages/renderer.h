@@ -53,7 +53,7 @@ class Renderer {
   const std::string device_;
   const std::unique_ptr<LatentPass> latent_pass_;  // null: gpt
   const std::unique_ptr<FlowSolver> solver_;
-  const std::unique_ptr<WaveDecoder> decoder_;
+  const std::unique_ptr<WaveDecoder> decoder_;  // may use the solver's memory: goes first
   KnownPrompt known_;
 };
 

@@ -62,14 +62,14 @@ SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions
 
 SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
                          const DeviceBackend* backend)
-    : SpeechModel(weights, model, backend, load_vocoder(weights.bigvgan, model)) {}
+    : SpeechModel(weights, model, backend, /*waves=*/nullptr) {}
 
 SpeechModel::SpeechModel(const SpeechWeights& weights, const ModelConfig& model,
                          const DeviceBackend* backend, std::shared_ptr<const BigVgan> waves)
     : config(model),
       gpt(std::make_shared<const UnifiedVoice>(weights.gpt, model.gpt)),
       mel(weights.s2mel, weights.codec, model),
-      vocoder(*waves),
+      vocoder(*(waves = load_vocoder(weights.bigvgan, model))),
       networks(make_networks({gpt, mel.flow(), std::move(waves)}, backend)),
       emotions(weights.spk_matrix, weights.emo_matrix, model.emo_num),
       unused({unused_in(weights.gpt, UnifiedVoice::unused_weights()),
@@ -88,7 +88,7 @@ std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& f
   const Weights s2mel(files.s2mel, in_float);
   return std::make_unique<const VoiceEncoder>(
       VoiceEncoderWeights{Weights(files.w2v, fine_options(options)),
-                          Weights(files.w2v_stat, in_float), Weights(files.codec, in_float),
+                          Weights(files.w2v_stat, in_float), Weights(files.codec, kept_fine),
                           Weights(files.campplus, in_float),
                           s2mel_network(s2mel, "length_regulator"), gpt_network(files, kept_fine)},
       config);

@@ -55,15 +55,16 @@ struct SpeechModel {
   std::vector<UnusedTensors> unused;  // one entry a file; the voice encoder may need what is left
 
  private:
-  // `waves` is given away: a backend that packs it frees it while the model is made.
+  // `waves`: made after the other networks, so that its memory lies behind theirs, and given away:
+  // a backend that packs it frees it while the model is made.
   SpeechModel(const SpeechWeights& weights, const ModelConfig& config, const DeviceBackend* backend,
               std::shared_ptr<const BigVgan> waves);
 };
 
 // The voice encoder of the same files. Where `options` say half precision, w2v-BERT, the largest
-// part by far, comes in float16, and the GPT's conditioning encoders keep their matrices so. These
-// compute in float32, but for the subsampling (ConformerEncoder): float16 overflows in them. The
-// others stay in float32.
+// part by far, comes in float16, and the GPT's conditioning encoders and the codec's encoder keep
+// their matrices so. These compute in float32, but for the subsampling (ConformerEncoder): float16
+// overflows in them. The others, the codec's quantizer among them, stay in float32.
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
                                                        const WeightsOptions& options);

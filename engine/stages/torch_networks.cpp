@@ -36,7 +36,7 @@ std::unique_ptr<FlowSolver> TorchNetworks::flow_solver() const {
   return std::make_unique<TorchFlowSolver>(modules_.flow);
 }
 
-std::unique_ptr<WaveDecoder> TorchNetworks::wave_decoder() const {
+std::unique_ptr<WaveDecoder> TorchNetworks::wave_decoder(FlowSolver* /*beside*/) const {
   return std::make_unique<TorchWaveDecoder>(modules_.vocoder);
 }
 

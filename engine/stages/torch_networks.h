@@ -36,7 +36,7 @@ class TorchNetworks : public DeviceNetworks {
   explicit TorchNetworks(NetworkModules modules);
   std::unique_ptr<DecodeBatch> decode_batch(int capacity) const override;
   std::unique_ptr<FlowSolver> flow_solver() const override;
-  std::unique_ptr<WaveDecoder> wave_decoder() const override;
+  std::unique_ptr<WaveDecoder> wave_decoder(FlowSolver* beside) const override;
 
  private:
   const NetworkModules modules_;

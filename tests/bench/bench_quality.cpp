@@ -114,7 +114,7 @@ class Side {
       : model_(files, config, WeightsOptions{at::Device(arguments.device), dtype, {}, {}},
                arguments.kernels == "libtorch" ? nullptr : find_device_backend(arguments.device)),
         solver_(model_.networks->flow_solver()),
-        decoder_(model_.networks->wave_decoder()) {
+        decoder_(model_.networks->wave_decoder(solver_.get())) {
     wait_for_stream(at::Device(arguments.device));
   }
 

@@ -17,7 +17,7 @@ const RunGolden kBigvgan("bigvgan", [](GoldenCase& golden) {
   const BigVgan& vocoder = *network;
   NetworkModules modules;
   modules.vocoder = network;
-  const auto decoder = device_networks(golden, modules)->wave_decoder();
+  const auto decoder = device_networks(golden, modules)->wave_decoder(nullptr);
   for (const std::string name : {"a", "one"}) {
     const at::Tensor wave = vocoder(golden.get(name + "_mel"), StopToken(),
                                     [&](const std::string& part, const at::Tensor& x) {

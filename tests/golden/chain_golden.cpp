@@ -63,7 +63,7 @@ class Chain {
                                                    backend)),
         generator_(model_->gpt, model_->networks->decode_batch(1)),
         solver_(model_->networks->flow_solver()),
-        decoder_(model_->networks->wave_decoder()) {}
+        decoder_(model_->networks->wave_decoder(solver_.get())) {}
 
   void run() {
     voice_ = encode_voice();

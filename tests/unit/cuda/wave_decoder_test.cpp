@@ -2,6 +2,7 @@
 #include "cuda/wave_decoder.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
@@ -89,6 +90,25 @@ TEST(CudaWaveDecoder, BitsDependOnTheMelAlone) {
     EXPECT_EQ(largest_difference(other->decode(mel, StopToken()), first), 0.0);
     one->decode(at::randn({1, 80, 300}).to(at::kCUDA), StopToken());
     EXPECT_EQ(largest_difference(one->decode(mel, StopToken()), first), 0.0);
+  }
+}
+
+// Memory that suffices and memory that does not, full of what is no number.
+TEST(CudaWaveDecoder, BitsDoNotDependOnWhoseMemoryItIs) {
+  if (!kHaveCuda) return;
+  at::manual_seed(8);
+  const BigVgan network = RandomVocoder(small_sizes()).on(at::Device(at::kCUDA, 0));
+  const at::Tensor mel = at::randn({1, 80, 70}).to(at::kCUDA);
+  for (const WaveType type : {WaveType::kHalf, WaveType::kFloat}) {
+    const at::Tensor own = decoder(network, type)->decode(mel, StopToken());
+    for (const int64_t bytes : {int64_t{1} << 10, int64_t{64} << 20}) {
+      const at::Tensor lent =
+          at::full({bytes}, 0xFF, at::TensorOptions(at::kCUDA).dtype(at::kByte));
+      CudaWaveDecoder borrower(std::make_shared<PackedVocoder>(network, type), WavePlan(),
+                               [lent] { return lent; });
+      EXPECT_EQ(largest_difference(borrower.decode(mel, StopToken()), own), 0.0) << bytes;
+      EXPECT_EQ(lent.ne(0xFF).any().item<bool>(), bytes > 1 << 20) << bytes;
+    }
   }
 }
 

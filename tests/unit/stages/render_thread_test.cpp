@@ -41,7 +41,9 @@ class NotingNetworks : public DeviceNetworks {
   std::unique_ptr<FlowSolver> flow_solver() const override {
     return std::make_unique<Solver>(modules_.flow, solved_);
   }
-  std::unique_ptr<WaveDecoder> wave_decoder() const override { return on_torch_.wave_decoder(); }
+  std::unique_ptr<WaveDecoder> wave_decoder(FlowSolver* beside) const override {
+    return on_torch_.wave_decoder(beside);
+  }
 
  private:
   const NetworkModules modules_;
