@@ -132,9 +132,6 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
          memory->mark(device, part);
        },
        settings.warmup});
-  const std::vector<UnusedTensors> voice_unused =
-      model->voices.open(settings.places.front().device, stop);
-  model->info.warnings = warnings_of(*networks.begin()->second, voice_unused);
   const uint64_t total = settings.places.size();
   PoolOpenOptions options;
   options.stop = stop;
@@ -143,6 +140,10 @@ std::shared_ptr<LoadedModel> load_model(const ModelSettings& settings, const Sto
   };
   options.hooks = hooks_of(*model);
   model->speakers = SpeechPool::open(replica_plans(*model, settings.places, networks), options);
+  // Last, as it gives back what the device keeps for later: what only the replicas' warm-up needed.
+  const std::vector<UnusedTensors> voice_unused =
+      model->voices.open(settings.places.front().device, stop);
+  model->info.warnings = warnings_of(*networks.begin()->second, voice_unused);
   if (settings.warmup) model->front->load(Language::kEnglish);  // no first text has to wait for it
   return model;
 }

@@ -99,6 +99,7 @@ std::shared_ptr<VoicePool> VoiceService::start(const std::string& device, const 
                                       dtype = parts_.dtype_on(device), mark = parts_.mark_memory,
                                       warmup = parts_.warmup, left](const StopToken& closing) {
     const DeviceScope scope(device);
+    free_cached_memory(device);  // so that what is idle there and what comes need not fit together
     std::shared_ptr<const VoiceEncoder> encoder = load_voice_encoder(
         *files, config, WeightsOptions{at::Device(torch_device(device)), dtype, closing, {}});
     wait_for_stream(at::Device(torch_device(device)));  // it works on another stream
