@@ -300,6 +300,7 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   if (!valid(layer)) return cudaErrorInvalidValue;
   if (layer.rows == 0) return cudaSuccess;
   const Arguments a = arguments_of(layer);
+  if (row_tiles_fit(a, layer.type)) return row_tiles(a, layer.type, stream);
   if (row_streams(a, layer.type)) return row_stream(a, layer.type, stream);
   if (layer.x == nullptr || layer.output == RowOutput::kAdded) return cudaErrorInvalidValue;
   switch (layer.type) {

@@ -68,6 +68,10 @@ inline int most_shared_bytes() {
   return bytes;
 }
 
+// row_tiles.cu: 25 to 96 rows of two-byte types on GPUs since sm_90; neither norms nor kAdded.
+bool row_tiles_fit(const RowLinearArguments& a, ElementType type);
+cudaError_t row_tiles(const RowLinearArguments& a, ElementType type, cudaStream_t stream);
+
 // row_stream.cu: few rows on GPUs since sm_90, weights that fit into shared memory.
 bool row_streams(const RowLinearArguments& a, ElementType type);
 cudaError_t row_stream(const RowLinearArguments& a, ElementType type, cudaStream_t stream);
