@@ -76,19 +76,6 @@ struct WeightBlock {
     mma<T>(sum, upper.x, lower.x, upper.y, lower.y, b.x, b.y);
     mma<T>(sum, upper.z, lower.z, upper.w, lower.w, b.z, b.w);
   }
-  // The same for several rows; a product does not wait for the one before.
-  template <int kCount>
-  __device__ __forceinline__ void multiply_all(float (&sums)[kCount][4],
-                                               const uint4 (&b)[kCount]) const {
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) {
-      mma<T>(sums[n], upper.x, lower.x, upper.y, lower.y, b[n].x, b[n].y);
-    }
-#pragma unroll
-    for (int n = 0; n < kCount; ++n) {
-      mma<T>(sums[n], upper.z, lower.z, upper.w, lower.w, b[n].z, b[n].w);
-    }
-  }
 };
 
 // Float32 by three products of TF32. The tensor cores cut sums off instead of rounding them, so a

@@ -5,12 +5,13 @@
 // kernels that make the rows (row_stream.cu says why). Two groups of warps halve the rows, a warp
 // for each slice of K. A lane copies the 16 bytes of rows that it will multiply itself, kDepth
 // units of kUnitTiles * 8 rows ahead, to a place in shared memory that no other lane touches: no
-// barrier holds a warp up before its slice is added up. Then each of the four warps of a group adds
-// the slices of a quarter of the outputs. Note [One order of K] in row_linear.h holds.
+// barrier holds a warp up before its slice is added up. Note [One order of K] in row_linear.h
+// holds.
 #include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/bulk_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
+#include "cuda/kernels/row_norm.cuh"
 
 namespace indextts2 {
 namespace {
@@ -99,18 +100,37 @@ struct RowQueue {
   }
 };
 
+// One block of K of 16 weight rows as the two products take it (WeightBlock::multiply), each
+// operand in registers of its own. They are side by side, which loads of 16 bytes cannot make them:
+// `zero`, which the compiler does not know, keeps it from moving them there anew before every
+// product.
+struct WeightOperands {
+  uint32_t a[2][4];
+  WeightOperands() = default;
+  __device__ __forceinline__ WeightOperands(const char* weights, int pitch, uint32_t zero) {
+    const uint4 upper = *reinterpret_cast<const uint4*>(weights);
+    const uint4 lower = *reinterpret_cast<const uint4*>(weights + 8 * pitch);
+    const uint32_t words[2][4] = {{upper.x, lower.x, upper.y, lower.y},
+                                  {upper.z, lower.z, upper.w, lower.w}};
+#pragma unroll
+    for (int i = 0; i < 8; ++i) a[i / 4][i % 4] = words[i / 4][i % 4] ^ zero;
+  }
+};
+
 // The products of a slice of `blocks` blocks of K.
 template <typename T, int kOutTiles, int kUnits, int kDepth>
-__device__ __forceinline__ void multiply(const char* weights, int pitch, int blocks,
+__device__ __forceinline__ void multiply(const char* weights, int pitch, int blocks, uint32_t zero,
                                          RowQueue<kUnits, kDepth>& queue,
                                          float (&sums)[kOutTiles][kUnits][kUnitTiles][4]) {
+  const auto product = [](float(&sum)[4], const uint32_t(&a)[4], uint32_t b0, uint32_t b1) {
+    mma<T>(sum, a[0], a[1], a[2], a[3], b0, b1);
+  };
 #pragma unroll 1
   for (int block = 0; block < blocks; ++block) {
-    uint4 upper[kOutTiles], lower[kOutTiles];
+    WeightOperands operands[kOutTiles];
 #pragma unroll
     for (int m = 0; m < kOutTiles; ++m) {
-      upper[m] = *reinterpret_cast<const uint4*>(weights + m * 16 * pitch);
-      lower[m] = *reinterpret_cast<const uint4*>(weights + (m * 16 + 8) * pitch);
+      operands[m] = WeightOperands(weights + m * 16 * pitch, pitch, zero);
     }
 #pragma unroll
     for (int unit = 0; unit < kUnits; ++unit) {
@@ -118,54 +138,77 @@ __device__ __forceinline__ void multiply(const char* weights, int pitch, int blo
       queue.take(unit, rows);
 #pragma unroll
       for (int m = 0; m < kOutTiles; ++m) {
-        WeightBlock<T>(upper[m], lower[m]).multiply_all(sums[m][unit], rows);
+#pragma unroll
+        for (int n = 0; n < kUnitTiles; ++n) {
+          product(sums[m][unit][n], operands[m].a[0], rows[n].x, rows[n].y);
+        }
+#pragma unroll
+        for (int n = 0; n < kUnitTiles; ++n) {
+          product(sums[m][unit][n], operands[m].a[1], rows[n].z, rows[n].w);
+        }
       }
     }
     weights += kBlockBytes;
   }
 }
 
-// The four warps of a group add up the slices, each those of every fourth tile of 16 outputs x 8
-// rows, and write them. `shared`: float4 [tiles][kWarps][32].
+// Numbers {row, out}, {row + 1, out}, {row, out + 8}, {row + 1, out + 8} of the outputs, where a
+// product has them. `bias`: of `out`.
+template <typename T>
+__device__ __forceinline__ void write_four(const RowLinearArguments& a, int row, int out,
+                                           const float4& sums, const float* bias) {
+  const bool parts = a.output == RowOutput::kParts;
+  float values[4] = {sums.x, sums.y, sums.z, sums.w};
+  if (!parts) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) values[e] = __fadd_rn(values[e], bias[e / 2 * 8]);
+  }
+  if (a.output == RowOutput::kGelu) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) values[e] = gelu_tanh(values[e]);
+  }
+  const size_t part = parts ? static_cast<size_t>(blockIdx.y) * a.rows * a.out : 0;
+  const size_t at = part + static_cast<size_t>(row) * a.out + out;
+#pragma unroll
+  for (int e = 0; e < 4; ++e) {
+    if (row + e % 2 >= a.rows || out + e / 2 * 8 >= a.out) continue;
+    const size_t to = at + e % 2 * a.out + e / 2 * 8;
+    if (parts) {
+      static_cast<float*>(a.y)[to] = values[e];
+    } else {
+      static_cast<T*>(a.y)[to] = from_float<T>(values[e]);
+    }
+  }
+}
+
+// Adds up the slices and writes the outputs. `shared`: float4 [kTiles][kSlices][kGroups][32], of
+// each tile of 16 outputs x 8 rows what the lanes have.
 template <typename T, int kOutTiles, int kUnits>
 __device__ __forceinline__ void finish(const RowLinearArguments& a,
                                        const float (&sums)[kOutTiles][kUnits][kUnitTiles][4],
-                                       int first_row, const float* bias, float4* shared) {
+                                       const float* bias, float4* shared) {
   constexpr int kRowTiles = kUnits * kUnitTiles, kTiles = kOutTiles * kRowTiles;
+  constexpr int kLanes = kGroups * 32;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int slice = warp % kSlices, group = warp / kSlices;
+  float4* const mine = shared + warp % kSlices * kLanes + warp / kSlices * 32 + lane;
 #pragma unroll
   for (int i = 0; i < kTiles; ++i) {
-    if (i % kSlices == slice) continue;
     const int n = i % kRowTiles;
     const float(&sum)[4] = sums[i / kRowTiles][n / kUnitTiles][n % kUnitTiles];
-    shared[i * kThreads + threadIdx.x] = {sum[0], sum[1], sum[2], sum[3]};
+    mine[i * kThreads] = {sum[0], sum[1], sum[2], sum[3]};
   }
   __syncthreads();
+  const int group = threadIdx.x % kLanes / 32;
+  const int first_row = group * kRowTiles * 8 + lane % 4 * 2;
+#pragma unroll 2
+  for (int i = threadIdx.x / kLanes; i < kTiles; i += kSlices) {
+    const float4* const slices = shared + i * kThreads + threadIdx.x % kLanes;
+    float4 total = slices[0];
 #pragma unroll
-  for (int i = 0; i < kTiles; ++i) {
-    if (i % kSlices != slice) continue;
-    const int m = i / kRowTiles, n = i % kRowTiles;
-    float total[4];
-#pragma unroll
-    for (int s = 0; s < kSlices; ++s) {
-      const float(&own)[4] = sums[m][n / kUnitTiles][n % kUnitTiles];
-      float4 part = {own[0], own[1], own[2], own[3]};
-      if (s != i % kSlices) part = shared[i * kThreads + (group * kSlices + s) * 32 + lane];
-      total[0] = s == 0 ? part.x : __fadd_rn(total[0], part.x);
-      total[1] = s == 0 ? part.y : __fadd_rn(total[1], part.y);
-      total[2] = s == 0 ? part.z : __fadd_rn(total[2], part.z);
-      total[3] = s == 0 ? part.w : __fadd_rn(total[3], part.w);
-    }
-#pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      const int row = first_row + n * 8 + lane % 4 * 2 + e % 2;
-      const int in_tile = m * 16 + lane / 4 + e / 2 * 8;
-      const int out = static_cast<int>(blockIdx.x) * kOutTiles * 16 + in_tile;
-      if (row < a.rows && out < a.out) {
-        write_output<T>(a, blockIdx.y, row, out, total[e], bias[in_tile]);
-      }
-    }
+    for (int s = 1; s < kSlices; ++s) total = add(total, slices[s * kLanes]);
+    const int row = first_row + i % kRowTiles * 8, in_tile = i / kRowTiles * 16 + lane / 4;
+    write_four<T>(a, row, static_cast<int>(blockIdx.x) * kOutTiles * 16 + in_tile, total,
+                  bias + in_tile);
   }
 }
 
@@ -205,9 +248,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   queue.start();
   float sums[kOutTiles][kUnits][kUnitTiles][4] = {};
   wait_for_bytes(&arrived);
-  multiply<T, kOutTiles>(weights, pitch, blocks, queue, sums);
+  multiply<T, kOutTiles>(weights, pitch, blocks, static_cast<uint32_t>(a.rows) >> 31, queue, sums);
   __syncthreads();  // nobody reads the weights any more
-  finish<T>(a, sums, first_row, bias, reinterpret_cast<float4*>(shared));
+  finish<T>(a, sums, bias, reinterpret_cast<float4*>(shared));
 }
 
 // Tiles of 16 outputs of a block of threads; 0: weights of this size do not fit.
