@@ -27,8 +27,9 @@ constexpr int kMostOutTiles = 4, kFewestOutTiles = 2;
 // reads all rows.
 constexpr int kEnoughTiles = 80;
 
-// Units on their way: about 60 KB cover the latency; the rest of the shared memory is for weights.
-constexpr int depth(int out_tiles) { return out_tiles >= 4 ? 5 : out_tiles == 3 ? 6 : 8; }
+// Units on their way: what the weights leave of the shared memory, less a block of row_norm.cu's,
+// which shall run beside the first copies.
+constexpr int depth(int out_tiles) { return out_tiles >= 4 ? 4 : out_tiles == 3 ? 6 : 8; }
 
 int outs_bytes(const RowLinearArguments& a, int out_tiles, int units) {
   const int weights = out_tiles * 16 * weight_pitch(a);
@@ -248,6 +249,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   queue.start();
   float sums[kOutTiles][kUnits][kUnitTiles][4] = {};
   wait_for_bytes(&arrived);
+  // The next kernel's blocks of threads do not all find room before this one ends.
+  if (a.next_bytes != 0) prefetch_next(a);
   multiply<T, kOutTiles>(weights, pitch, blocks, static_cast<uint32_t>(a.rows) >> 31, queue, sums);
   __syncthreads();  // nobody reads the weights any more
   finish<T>(a, sums, bias, reinterpret_cast<float4*>(shared));
