@@ -1,4 +1,4 @@
-// Products of rows with weight matrices, by cuBLASLt.
+// Products of rows with weight matrices, by cuBLASLt and by the own kernel of float32.
 #include "cuda/matrix_product.h"
 
 #include <ATen/ops/empty.h>
@@ -88,6 +88,22 @@ bool splits_sums(const cublasLtMatmulAlgo_t& algorithm) {
   return status == CUBLAS_STATUS_SUCCESS && parts > 1;
 }
 
+FloatProduct float_product_of(const MatrixProduct& p, int64_t rows) {
+  FloatProduct product;
+  product.rows = rows;
+  product.in = p.in;
+  product.out = p.out;
+  product.x = static_cast<const float*>(p.x);
+  product.x_stride = p.x_stride;
+  product.weight = static_cast<const float*>(p.weight);
+  product.bias = static_cast<const float*>(p.bias);
+  product.add = static_cast<const float*>(p.add);
+  product.add_stride = p.add_stride;
+  product.y = static_cast<float*>(p.y);
+  product.y_stride = p.y_stride;
+  return product;
+}
+
 at::Tensor random_values(FlowType type, int64_t count, uint64_t seed, at::Device device,
                          cudaStream_t on) {
   const at::Tensor values =
@@ -126,6 +142,11 @@ MatrixProducts::Shape MatrixProducts::shape_of(const MatrixProduct& p) {
           p.bias != nullptr,
           p.float_y,
           p.add != nullptr && p.add == p.y};
+}
+
+bool MatrixProducts::is_own(const MatrixProduct& product) const {
+  return how_.own_floats && product.type == FlowType::kFloat32 &&
+         float_product_takes(product.in, product.out);
 }
 
 std::vector<cublasLtMatmulAlgo_t> MatrixProducts::candidates(const MatrixProduct& product,
@@ -191,6 +212,10 @@ bool MatrixProducts::gives_same_bits(const MatrixProduct& product,
 }
 
 void MatrixProducts::prepare(const MatrixProduct& product, int64_t rows, cudaStream_t on) {
+  if (is_own(product)) {
+    cuda_check(prepare_float_products(), "loading the products of float32");
+    return;
+  }
   const auto [entry, added] = choices_.try_emplace(shape_of(product));
   Choice& choice = entry->second;
   if (added) {
@@ -246,6 +271,10 @@ float MatrixProducts::time_of(const MatrixProduct& product, int64_t rows,
 }
 
 void MatrixProducts::run(const MatrixProduct& product, int64_t rows, cudaStream_t on) {
+  if (is_own(product)) {
+    cuda_check(float_product(float_product_of(product, rows), on, how_.float_tile), "product");
+    return;
+  }
   const auto choice = choices_.find(shape_of(product));
   const auto algorithm = choice == choices_.end() ? decltype(choice->second.by_class)::iterator()
                                                   : choice->second.by_class.find(class_of(rows));

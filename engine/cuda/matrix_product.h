@@ -1,5 +1,5 @@
-// Products of rows with weight matrices, by cuBLASLt, such that a row's bits do not depend on how
-// many rows there are.
+// Products of rows with weight matrices, by cuBLASLt or, of float32 where tensor cores can, by
+// float_product.h, such that a row's bits do not depend on how many rows there are.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cuda/kernels/bits_rule.h"
+#include "cuda/kernels/float_product.h"
 #include "cuda/kernels/flow_tables.h"
 
 namespace indextts2 {
@@ -41,12 +42,14 @@ struct MatrixProduct {
 struct ProductChoice {
   int candidates = 8;            // tried for a shape and class of rows, up to kMostCandidates
   bool equal_bits = kEqualBits;  // false: the fastest, split sums too, whatever its bits
+  bool own_floats = true;        // false: float32 by cuBLASLt, for a comparison
+  FloatTile float_tile = FloatTile::kFastestWide;
   static constexpr int kMostCandidates = 64;
 };
 
-// Runs them. Each shape has one reference algorithm; those that suit a number of rows better are
-// used only if they gave the reference's bits on random values: the fastest of them for the first
-// rows of each class of kRowClass. Thread-safety: one thread.
+// Runs them. By cuBLASLt each shape has one reference algorithm; those that suit a number of rows
+// better are used only if they gave the reference's bits on random values: the fastest of them for
+// the first rows of each class of kRowClass. Thread-safety: one thread.
 class MatrixProducts {
  public:
   static constexpr int kMostLanes = 2;
@@ -75,6 +78,7 @@ class MatrixProducts {
   };
 
   static Shape shape_of(const MatrixProduct& product);
+  bool is_own(const MatrixProduct& product) const;
   std::vector<cublasLtMatmulAlgo_t> candidates(const MatrixProduct& product, int64_t rows) const;
   bool gives_same_bits(const MatrixProduct& product, const cublasLtMatmulAlgo_t& algorithm,
                        Choice& choice, cudaStream_t on);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kSubsampleKernel = 3, kSubsampleStride = 2;
 constexpr double kPositionBase = 10000;
+constexpr int64_t kKeptPositions = 512;  // of the table in the file: those of a clip of 20 s
 constexpr int64_t kChunkFrames =
     64;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
 
@@ -106,18 +107,18 @@ at::Tensor ConformerBlock::convolution(const at::Tensor& x) const {
   return conv_out_(silu(depthwise_norm_(mixed)));
 }
 
-ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width,
-                                   at::ScalarType subsample_type)
+ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width)
     : subsample_conv_(weights.scope("embed.conv.0"), 1, kAny, kSubsampleKernel, kSubsampleKernel,
                       subsample_options()),
       subsample_out_(weights.scope("embed.out.0"),
                      subsample_conv_.weight.size(0) * ((input_width - 1) / kSubsampleStride), kAny),
       blocks_(take_blocks(weights, subsample_out_.weight.size(0))),
       after_norm_(weights.scope("after_norm"), subsample_out_.weight.size(0)) {
-  subsample_out_.weight = subsample_out_.weight.to(subsample_type);
-  subsample_out_.bias = subsample_out_.bias.to(subsample_type);
-  if (weights.has("embed.pos_enc.pe"))
-    position_table_ = weights.take("embed.pos_enc.pe", {1, kAny, width()});
+  subsample_out_.bias = subsample_out_.bias.to(subsample_out_.weight.scalar_type());
+  if (weights.has("embed.pos_enc.pe")) {
+    const at::Tensor table = weights.take("embed.pos_enc.pe", {1, kAny, width()});
+    position_table_ = table.narrow(1, 0, std::min(table.size(1), kKeptPositions)).clone();
+  }
 }
 
 // Frame t of the output reads frames 2t .. 2t + 2 of the input, so that runs of frames can be made
@@ -130,8 +131,10 @@ at::Tensor ConformerEncoder::subsample(const at::Tensor& features) const {
     const at::Tensor run =
         features.narrow(1, start * kSubsampleStride, count * kSubsampleStride + 1);
     const at::Tensor maps = subsample_conv_(run.unsqueeze(1)).relu_();  // [1, C, count, W']
-    const at::Tensor rows = maps.transpose(1, 2).to(subsample_out_.weight.scalar_type());
-    out.narrow(1, start, count).copy_(subsample_out_(rows.reshape({1, count, -1})));
+    const at::Tensor rows =
+        maps.new_empty({1, count, maps.size(1), maps.size(3)}, subsample_out_.weight.options());
+    rows.copy_(maps.transpose(1, 2));
+    out.narrow(1, start, count).copy_(subsample_out_(rows.view({1, count, -1})));
   }
   return out;
 }

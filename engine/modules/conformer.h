@@ -37,10 +37,10 @@ class ConformerBlock {
 // Thread-safety: const. All sizes, heads included, come from the tensors.
 class ConformerEncoder {
  public:
-  // `input_width`: of the features; checked against the subsampling layer. `subsample_type`: of the
-  // linear part of that layer, by far the largest of the network: half precision halves its memory.
-  ConformerEncoder(const Weights& weights, int64_t input_width,
-                   at::ScalarType subsample_type = at::kFloat);
+  // `input_width`: of the features; checked against the subsampling layer. The linear part of that
+  // layer, by far the largest of the network, computes in the dtype that its matrix is kept in
+  // (WeightsOptions::matrix_dtype).
+  ConformerEncoder(const Weights& weights, int64_t input_width);
 
   int64_t width() const { return after_norm_.weight.size(0); }
   // features [1, T, input_width], T >= 3 -> [1, (T - 1) / 2, width]. No frame is masked.
@@ -53,7 +53,7 @@ class ConformerEncoder {
 
   Conv2d subsample_conv_;
   Linear subsample_out_;
-  at::Tensor position_table_;  // [1, P, C]; undefined: not in the file, computed
+  at::Tensor position_table_;  // [1, P, C]; undefined: not in the file; what it lacks is computed
   std::vector<ConformerBlock> blocks_;
   LayerNorm after_norm_;
 };

@@ -7,10 +7,9 @@ namespace indextts2 {
 
 VoiceConditioner::VoiceConditioner(const Weights& gpt, int64_t feature_width,
                                    const VoiceConditionerOptions& options)
-    : speaker_conformer_(gpt.scope("conditioning_encoder"), feature_width, options.subsample_type),
+    : speaker_conformer_(gpt.scope("conditioning_encoder"), feature_width),
       speaker_perceiver_(gpt.scope("perceiver_encoder"), PerceiverOptions{options.speaker_heads}),
-      emotion_conformer_(gpt.scope("emo_conditioning_encoder"), feature_width,
-                         options.subsample_type),
+      emotion_conformer_(gpt.scope("emo_conditioning_encoder"), feature_width),
       emotion_perceiver_(gpt.scope("emo_perceiver_encoder"),
                          PerceiverOptions{options.emotion_heads}),
       emovec_layer_(gpt.scope("emovec_layer"), emotion_perceiver_.width(),

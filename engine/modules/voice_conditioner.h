@@ -16,9 +16,8 @@ namespace indextts2 {
 
 // Counts that the tensors do not show; gpt section of config.yaml.
 struct VoiceConditionerOptions {
-  int64_t speaker_heads = 8;                   // condition_module.attention_heads
-  int64_t emotion_heads = 4;                   // emo_condition_module.attention_heads
-  at::ScalarType subsample_type = at::kFloat;  // ConformerEncoder's
+  int64_t speaker_heads = 8;  // condition_module.attention_heads
+  int64_t emotion_heads = 4;  // emo_condition_module.attention_heads
 };
 
 // Thread-safety: const.

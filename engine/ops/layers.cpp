@@ -48,12 +48,15 @@ void fold_norm(const FoldedBatchNorm& norm, Conv& conv) {
 }  // namespace
 
 Linear::Linear(const Weights& weights, int64_t in, int64_t out, Bias with_bias)
-    : weight(weights.take_normed({out, in})), bias(take_bias(weights, with_bias, weight.size(0))) {}
+    : weight(weights.take_matrix({out, in})), bias(take_bias(weights, with_bias, weight.size(0))) {}
 
 Linear::Linear(at::Tensor weight, at::Tensor bias)
     : weight(std::move(weight)), bias(std::move(bias)) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (weight.scalar_type() != x.scalar_type()) {
+    return at::linear(x, weight.to(x.scalar_type()), bias);
+  }
   at::Tensor y = try_onednn_linear(x, weight, bias);
   return y.defined() ? y : at::linear(x, weight, bias);
 }

@@ -13,7 +13,7 @@ namespace indextts2 {
 
 enum class Bias { kYes, kNo };
 
-// y = x W^T + b; weight [out, in] (may be weight-normed).
+// y = x W^T + b in the dtype of x; weight [out, in] (may be weight-normed), kept in WeightsOptions::matrix_dtype.
 struct Linear {
   Linear(const Weights& weights, int64_t in, int64_t out, Bias bias = Bias::kYes);
   Linear(at::Tensor weight, at::Tensor bias);  // `bias` may be undefined

@@ -6,7 +6,7 @@
 namespace indextts2 {
 
 Linear take_pointwise_conv(const Weights& weights, int64_t in, int64_t out, Bias bias) {
-  at::Tensor weight = weights.take_normed({out, in, 1}).squeeze(-1);
+  at::Tensor weight = weights.take_matrix({out, in, 1}).squeeze(-1);
   at::Tensor offset = bias == Bias::kYes ? weights.take("bias", {weight.size(0)}) : at::Tensor();
   return Linear(std::move(weight), std::move(offset));
 }

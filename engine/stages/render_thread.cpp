@@ -19,9 +19,10 @@ constexpr double kCompanyTest = 0.005;  // seconds: how late a stop is seen
 // of the 8 made pairs with 16 in flight, and a first sound, which comes after what is being
 // rendered, took 350 instead of 254 ms on an H100.
 constexpr int kDecodingPerPlace = 8, kMostPlaces = 4;
-// More segments than kMostPlaces must leave a third of the frames free: longer flows are no faster
-// for a segment, and one that is decoded meanwhile waits for longer.
-constexpr int64_t kCrowdedShare = 3;
+// All frames are used only where so many segments are in work, and by no more than kMostPlaces: a
+// longer flow keeps a first sound waiting, and more segments in it do not make it faster for each.
+constexpr int kManyDecoding = 2 * kDecodingPerPlace;
+constexpr int64_t kKeptFree = 3;  // else a third
 
 // Its voice is whole or has failed, or nobody wants it any more.
 bool is_ready(const DecodedSegment& segment) {
@@ -160,6 +161,8 @@ std::vector<DecodedSegment> RenderThread::take(double* waited) {
       together && std::any_of(waiting_.begin(), waiting_.end(), [](const DecodedSegment& segment) {
         return is_first(segment) && is_ready(segment);
       });
+  const bool many = waiting_.back().decoding >= kManyDecoding;
+  const int64_t kept_free = options_.frames_together / kKeptFree;
   int64_t room = options_.frames_together;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
     if (!is_ready(*next) || (first && !is_first(*next))) {
@@ -167,8 +170,8 @@ std::vector<DecodedSegment> RenderThread::take(double* waited) {
       continue;
     }
     room -= frames(*next);
-    const bool crowded = group.size() >= static_cast<size_t>(kMostPlaces);
-    if (!group.empty() && room < (crowded ? options_.frames_together / kCrowdedShare : 0)) break;
+    const bool all = many && group.size() < static_cast<size_t>(kMostPlaces);
+    if (!group.empty() && room < (all ? 0 : kept_free)) break;
     group.push_back(std::move(*next));
     next = waiting_.erase(next);
     if (!together) break;

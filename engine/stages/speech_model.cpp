@@ -83,12 +83,14 @@ std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& f
                                                        const WeightsOptions& options) {
   WeightsOptions in_float = options;
   in_float.dtype = at::kFloat;
+  WeightsOptions kept_fine = in_float;
+  kept_fine.matrix_dtype = fine_options(options).dtype;
   const Weights s2mel(files.s2mel, in_float);
   return std::make_unique<const VoiceEncoder>(
       VoiceEncoderWeights{Weights(files.w2v, fine_options(options)),
                           Weights(files.w2v_stat, in_float), Weights(files.codec, in_float),
                           Weights(files.campplus, in_float),
-                          s2mel_network(s2mel, "length_regulator"), gpt_network(files, in_float)},
+                          s2mel_network(s2mel, "length_regulator"), gpt_network(files, kept_fine)},
       config);
 }
 

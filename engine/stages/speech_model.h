@@ -61,7 +61,9 @@ struct SpeechModel {
 };
 
 // The voice encoder of the same files. Where `options` say half precision, w2v-BERT, the largest
-// part by far, comes in float16; the others stay in float32.
+// part by far, comes in float16, and the GPT's conditioning encoders keep their matrices so. These
+// compute in float32, but for the subsampling (ConformerEncoder): float16 overflows in them. The
+// others stay in float32.
 std::unique_ptr<const VoiceEncoder> load_voice_encoder(const ModelCheckpoints& files,
                                                        const ModelConfig& config,
                                                        const WeightsOptions& options);

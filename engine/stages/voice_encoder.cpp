@@ -42,9 +42,8 @@ namespace {
 // Before decoding, that of the emotion clip, and beside decoding.
 constexpr int kEarlySteps = 3, kEmotionClipSteps = 1, kLateSteps = 3;
 
-VoiceConditionerOptions conditioner_options(const ModelConfig& config, at::ScalarType type) {
+VoiceConditionerOptions conditioner_options(const ModelConfig& config) {
   VoiceConditionerOptions options;
-  options.subsample_type = type;  // these two layers are a third of what is used once a voice
   options.speaker_heads = config.gpt.condition_module.attention_heads;
   options.emotion_heads = config.gpt.emo_condition_module.attention_heads;
   return options;
@@ -116,8 +115,7 @@ VoiceEncoder::VoiceEncoder(const VoiceEncoderWeights& weights, const ModelConfig
       codec_(weights.codec),
       campplus_(weights.campplus),
       regulator_(weights.length_regulator),
-      gpt_(weights.gpt, semantic_.width(),
-           conditioner_options(config, weights.w2v.options().dtype)),
+      gpt_(weights.gpt, semantic_.width(), conditioner_options(config)),
       unused_(
           {unused_in(weights.w2v, semantic_.w2v().unused_names()), unused_in(weights.w2v_stats, {}),
            unused_in(weights.codec, SemanticCodec::unused_names()), unused_in(weights.campplus, {}),

@@ -222,8 +222,16 @@ Weights::NormNames Weights::norm_names() const {
 }
 
 at::Tensor Weights::take_normed(at::IntArrayRef expected) const {
+  return take_folded(expected, shared_->options.dtype);
+}
+
+at::Tensor Weights::take_matrix(at::IntArrayRef expected) const {
+  return take_folded(expected, shared_->options.matrix_dtype.value_or(shared_->options.dtype));
+}
+
+at::Tensor Weights::take_folded(at::IntArrayRef expected, at::ScalarType dtype) const {
   const NormNames names = norm_names();
-  if (names.direction.empty()) return take("weight", expected);
+  if (names.direction.empty()) return load("weight", expected, {shared_->options.device, dtype});
   // Folded on the CPU whatever the device: the same weights everywhere.
   const Target here{at::kCPU, at::kFloat};
   const at::Tensor direction = load(names.direction, expected, here);
@@ -238,7 +246,7 @@ at::Tensor Weights::take_normed(at::IntArrayRef expected) const {
                                 ? direction.abs()
                                 : direction.mul(direction).sum(dims, /*keepdim=*/true).sqrt();
     const at::Tensor folded = direction.mul(gain.div(norm));
-    return copy_to(folded, full, {shared_->options.device, shared_->options.dtype}, {});
+    return copy_to(folded, full, {shared_->options.device, dtype}, {});
   });
 }
 

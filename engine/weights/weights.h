@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ struct WeightsOptions {
   StopToken stop;                     // tested every few megabytes: Error{kCancelled}
   // Bytes of the file that were read since the last call; may be empty.
   std::function<void(uint64_t bytes)> progress;
+  // Of the matrices of linear layers, which compute in `dtype` all the same; none: `dtype`.
+  std::optional<at::ScalarType> matrix_dtype = std::nullopt;
 };
 
 // Thread-safety: one thread. Copies and scopes share the record of what was taken.
@@ -50,6 +53,8 @@ class Weights {
   // parametrizations.weight.original0/original1. w = v * g / |v|, norm over all dims but the first,
   // folded in float32 on the CPU.
   at::Tensor take_normed(at::IntArrayRef expected) const;
+  // The same in WeightsOptions::matrix_dtype.
+  at::Tensor take_matrix(at::IntArrayRef expected) const;
   // Shape that take_normed() would return.
   std::vector<int64_t> normed_shape() const;
 
@@ -76,6 +81,7 @@ class Weights {
                      const std::function<void(uint64_t)>& progress) const;
   template <typename Work>
   at::Tensor guarded(const std::string& full, const Work& work) const;
+  at::Tensor take_folded(at::IntArrayRef expected, at::ScalarType dtype) const;
   NormNames norm_names() const;
   std::shared_ptr<Shared> shared_;
   std::string prefix_;

@@ -141,6 +141,12 @@ void run() {
   bench_solves("bf16", half_solver, sizes, at::kBFloat16, /*all=*/true);
   bench_solves("fp16", sixteen_solver, sizes, at::kHalf, /*all=*/false);
   bench_solves("fp32", full_solver, sizes, at::kFloat, /*all=*/false);
+  FlowSolverOptions by_cublas, of_warps;
+  by_cublas.products.own_floats = false;
+  of_warps.products.float_tile = FloatTile::kFastest;
+  CudaFlowSolver cublas_solver(full_network, by_cublas), of_warps_solver(full_network, of_warps);
+  bench_solves("fp32, cuBLASLt", cublas_solver, sizes, at::kFloat, /*all=*/false);
+  bench_solves("fp32, products of warps", of_warps_solver, sizes, at::kFloat, /*all=*/false);
   FlowSolverOptions eager;
   eager.graphs = false;
   CudaFlowSolver single(half_network, eager);

@@ -34,6 +34,7 @@ check() {
     failed=$((failed + 1))
     [ $status -eq 124 ] && echo "slow     $tool $name: not through in $limit s" || echo "FAILED   $tool $name ($status)"
     grep -E "=========|FAILED|Failure" "$logs/$name.$tool" | head -20
+    tail -n 3 "$logs/$name.$tool"
   fi
 }
 

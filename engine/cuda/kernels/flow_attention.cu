@@ -3,6 +3,7 @@
 #include "cuda/kernels/async_copy.cuh"
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/flow_attention.h"
+#include "cuda/kernels/flow_attention_split.h"
 #include "cuda/kernels/flow_attention_wide.h"
 #include "cuda/kernels/flow_weights.cuh"
 #include "cuda/kernels/tensor_cores.cuh"
@@ -27,7 +28,7 @@ static_assert(kLargeAttentionRows <= kWarps * kUnits * kUnitRows &&
 // blocks of an SM leave 168 registers.
 template <typename T, int D>
 struct Units : WeighedRows<T, D, kUnits> {
-  using Place = AttentionRows<D>;
+  using Place = AttentionRows<D * sizeof(T)>;
   using Base = WeighedRows<T, D, kUnits>;
   using Base::kColumns, Base::out, Base::scores;
   static constexpr int kSteps = D / 16;
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(kThreads, 3)
     attend(const T* qkv, T* out, const AttentionTile* tiles, const int32_t* tile_count, int heads,
            int round) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800  // older devices are not served
-  using Place = AttentionRows<D>;
+  using Place = AttentionRows<D * sizeof(T)>;
   __shared__ alignas(1024) unsigned char memory[Place::kQueryBytes + 4 * Place::kBytes];
   if (static_cast<int>(blockIdx.y) >= *tile_count) return;
   const AttentionTile tile = tiles[blockIdx.y];
@@ -188,7 +189,9 @@ bool attention_supports(int head_size) { return head_size == 32 || head_size == 
 
 int attention_tile_rows(FlowType type, int heads, int head_size, int64_t rows) {
   constexpr int64_t kRounds = 6;
-  if (type == FlowType::kFloat32) return kAttentionRows;
+  if (type == FlowType::kFloat32) {
+    return split_attention_takes(head_size) ? kLargeAttentionRows : kAttentionRows;
+  }
   if (wide_attention_takes(head_size)) return kLargeAttentionRows;
   int device = 0, processors = 0;
   if (cudaGetDevice(&device) != cudaSuccess) return kAttentionRows;
@@ -204,7 +207,8 @@ cudaError_t attend_streams(const AttentionCall& call, cudaStream_t on) {
   if (wide) return attend_streams_wide(call, on);
   switch (call.type) {
     case FlowType::kFloat32:
-      return attend_streams_float(call, on);
+      return split_attention_takes(call.head_size) ? attend_streams_split(call, on)
+                                                   : attend_streams_float(call, on);
     case FlowType::kBFloat16:
       return launch<__nv_bfloat16>(call, on);
     case FlowType::kFloat16:

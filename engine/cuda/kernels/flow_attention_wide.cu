@@ -9,7 +9,7 @@ namespace indextts2 {
 namespace {
 
 constexpr int kHeadSize = 64;
-using Place = AttentionRows<kHeadSize>;
+using Place = AttentionRows<kHeadSize * 2>;
 constexpr int kGroups = 2, kGroupRows = 64;
 constexpr int kThreads = kGroups * 128;
 constexpr int kKeys = kAttentionKeys;
@@ -17,20 +17,11 @@ constexpr int kKeys = kAttentionKeys;
 // come.
 constexpr int kStages = 4;
 constexpr uint32_t kStageBytes = 2 * Place::kBytes;  // keys, values
-constexpr uint32_t kTurnBytes = 1024;                // after which the layout repeats
 constexpr size_t kSharedBytes = Place::kQueryBytes + kStages * kStageBytes + kTurnBytes;
 static_assert(kLargeAttentionRows == kGroups * kGroupRows, "a block serves one tile");
 static_assert(Place::kRowBytes == 128 && Place::kBytes % kTurnBytes == 0 &&
                   Place::kQueryBytes % kTurnBytes == 0,
               "operands are swizzled by 128 bytes");
-
-// Operand in rows of 128 bytes swizzled by 128 bytes; 8 rows (of the outer dimension, or of the
-// inner one if it is transposed) take 1024 bytes. `at` is in the first of them.
-__device__ inline uint64_t swizzled_operand(uint32_t at) {
-  constexpr uint64_t kEightRows = kTurnBytes >> 4, kSwizzle128 = 1;
-  return static_cast<uint64_t>((at & 0x3FFFFu) >> 4) | kEightRows << 16 | kEightRows << 32 |
-         kSwizzle128 << 62;
-}
 
 #define SUMS                                                                                    \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, " \

@@ -14,8 +14,8 @@ namespace indextts2 {
 // device memory at addresses that do not change, so that one graph serves all lengths.
 using FlowType = ElementType;  // of weights and activations
 
-// Queries that one block of threads attends with. Where there are many tiles, the half types may
-// have larger ones, which load fewer keys; no row's bits depend on its tile.
+// Queries that one block of threads attends with. Large tiles load fewer keys; no row's bits depend
+// on its tile.
 inline constexpr int kAttentionRows = 96, kLargeAttentionRows = 128;
 
 // A run of queries of one stream and the keys they see.

@@ -19,35 +19,36 @@ __device__ inline float power_of_two(float x) {
   return result;
 }
 
-// Rows of D elements in shared memory: their pieces of 16 bytes are turned about by the row's
-// number such that 8 rows of one piece touch all banks; at D = 64 it is the layout that warpgroup
+// Rows of `Bytes` in shared memory: their pieces of 16 bytes are turned about by the row's number
+// such that 8 rows of one piece touch all banks; with 128 bytes it is the layout that warpgroup
 // products know as swizzled by 128 bytes. Addresses of 8 rows' pieces differ in the bits above; so
 // a piece is reached by exclusive or.
-template <int D>
+template <int Bytes>
 struct AttentionRows {
-  static constexpr uint32_t kRowBytes = D * 2;
-  static constexpr int kPieces = D / 8;
+  static constexpr uint32_t kRowBytes = Bytes;
+  static constexpr int kPieces = Bytes / 16;
   static constexpr uint32_t kBytes = kAttentionKeys * kRowBytes,
                             kQueryBytes = kLargeAttentionRows * kRowBytes;
 
   __device__ static uint32_t place(int row, int piece) {
-    const int turn = D == 64 ? row & 7 : (row >> 1) & 3;
+    const int turn = kPieces >= 8 ? row & 7 : (row >> 1) & 3;
     return static_cast<uint32_t>(row) * kRowBytes + (static_cast<uint32_t>(piece ^ turn) << 4);
   }
 };
 
-// Copies `Rows` rows with `Threads` threads, zeros from row `limit` on: each thread the same piece
-// of some rows. `to`, `from`: the thread's piece of the first that it copies, `limit` is less that
-// row's number; `any`: an address that may be read.
+// Copies `Rows` rows of D elements with `Threads` threads, zeros from row `limit` on: each thread
+// the same piece of some rows. `to`, `from`: the thread's piece of the first that it copies,
+// `limit` is less that row's number; `any`: an address that may be read.
 template <typename T, int D, int Rows, int Threads>
 __device__ void load_rows(uint32_t to, const T* from, int stride, int limit, const T* any) {
-  constexpr int kRowsAtOnce = Threads / AttentionRows<D>::kPieces;
+  using Place = AttentionRows<D * sizeof(T)>;
+  constexpr int kRowsAtOnce = Threads / Place::kPieces;
   static_assert(Rows % kRowsAtOnce == 0 && kRowsAtOnce % 8 == 0, "no row is left, one turn");
 #pragma unroll
   for (int i = 0; i < Rows / kRowsAtOnce; ++i) {
     const bool valid = i * kRowsAtOnce < limit;
-    copy16(to + i * kRowsAtOnce * AttentionRows<D>::kRowBytes,
-           valid ? from + i * kRowsAtOnce * stride : any, valid);
+    copy16(to + i * kRowsAtOnce * Place::kRowBytes, valid ? from + i * kRowsAtOnce * stride : any,
+           valid);
   }
 }
 

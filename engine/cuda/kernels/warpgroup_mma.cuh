@@ -30,6 +30,16 @@ __device__ inline uint64_t unit_operand(uint32_t at, uint32_t pitch) {
          kEightRows << 32;
 }
 
+constexpr uint32_t kTurnBytes = 1024;  // after which the layout of swizzled operands repeats
+
+// Operand in rows of 128 bytes swizzled by 128 bytes; 8 rows (of the outer dimension, or of the
+// inner one if it is transposed) take 1024 bytes. `at` is in the first of them.
+__device__ inline uint64_t swizzled_operand(uint32_t at) {
+  constexpr uint64_t kEightRows = kTurnBytes >> 4, kSwizzle128 = 1;
+  return static_cast<uint64_t>((at & 0x3FFFFu) >> 4) | kEightRows << 16 | kEightRows << 32 |
+         kSwizzle128 << 62;
+}
+
 // Before products: registers and shared memory are as this thread left them.
 __device__ inline void products_begin() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
@@ -119,5 +129,43 @@ struct WarpgroupProduct<96> {
 #endif
   }
 };
+
+#define SUM4(j) "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
+#define SUM16(j) SUM4(j), SUM4(j + 1), SUM4(j + 2), SUM4(j + 3)
+template <>
+struct WarpgroupProduct<64> {
+  static __device__ void add(float (*sum)[4], uint64_t a, uint64_t b, int more) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+    asm volatile(
+        "{.reg .pred p; setp.ne.b32 p, %34, 0; "
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
+        "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+        "%32, %33, p, 1, 1, 0, 0;}"
+        : SUM16(0), SUM16(4)
+        : "l"(a), "l"(b), "r"(more));
+#endif
+  }
+};
+
+template <>
+struct WarpgroupProduct<128> {
+  static __device__ void add(float (*sum)[4], uint64_t a, uint64_t b, int more) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+    asm volatile(
+        "{.reg .pred p; setp.ne.b32 p, %66, 0; "
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+        "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+        "%64, %65, p, 1, 1, 0, 0;}"
+        : SUM16(0), SUM16(4), SUM16(8), SUM16(12)
+        : "l"(a), "l"(b), "r"(more));
+#endif
+  }
+};
+#undef SUM4
+#undef SUM16
 
 }  // namespace indextts2

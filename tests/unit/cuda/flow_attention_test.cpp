@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "device_buffer.h"
 #include "flow_values.h"
@@ -81,6 +82,11 @@ std::vector<double> expected(const Setup& setup, const std::vector<T>& qkv, cons
   return result;
 }
 
+// The largest tiles that the float32 kernel of this device takes.
+int float_tile_rows(const Setup& setup) {
+  return attention_tile_rows(FlowType::kFloat32, setup.heads, setup.head_size, setup.rows);
+}
+
 template <typename T>
 void expect_right(const Setup& setup, double bound) {
   const int width = setup.heads * setup.head_size;
@@ -118,10 +124,59 @@ Setup ragged(int head_size) {
       {{0, 1, 1, 0}, {1, 40, 40, 1}, {50, 65, 9, 41}, {115, 128, 97, 50}, {300, 449, 449, 150}}};
 }
 
+// Products of numbers cut to TF32 would be off by some 1e-3.
 TEST(FlowAttention, FloatIsThatOfTheHost) {
   if (!have_device()) return;
-  expect_right<float>(ragged(64), 1e-5);
-  expect_right<float>(ragged(32), 1e-5);
+  expect_right<float>(ragged(64), 2e-6);
+  expect_right<float>(ragged(32), 2e-6);
+}
+
+// The difference between the results of a stream's queries and the host's, relative to the latter.
+struct Error {
+  double spread = 0.0, mean = 0.0;  // root of the mean square; away from zero (< 0: towards it)
+};
+
+Error float_error(const Setup& setup, const std::vector<float>& qkv) {
+  const int width = setup.heads * setup.head_size;
+  const Stream& stream = setup.streams.front();
+  const std::vector<float> got = attend(setup, qkv, float_tile_rows(setup));
+  double squares = 0.0, sum = 0.0, size = 0.0;
+  for (int query = 0; query < stream.queries; query += 7) {
+    for (int head = 0; head < setup.heads; ++head) {
+      const std::vector<double> want = expected(setup, qkv, stream, query, head);
+      for (int i = 0; i < setup.head_size; ++i) {
+        const double one = want[static_cast<size_t>(i)];
+        const auto at = static_cast<size_t>(query * width + head * setup.head_size + i);
+        const double more = static_cast<double>(got[at]) - one;
+        squares += more * more;
+        sum += one > 0 ? more : -more;
+        size += one * one;
+      }
+    }
+  }
+  const double count = static_cast<double>((stream.queries + 6) / 7 * width);
+  return {std::sqrt(squares / size), sum / std::sqrt(size * count)};
+}
+
+// Sums over many keys as exact as those of float32: neither are numbers cut to TF32, nor sums by
+// the tensor cores, which shows most where all that is added up has one sign.
+void expect_exact_long_sums() {
+  const Setup setup{2153, 300, 2, 64, {{0, 2153, 300, 0}}};
+  const auto size = static_cast<size_t>(setup.rows * 3 * 2 * 64);
+  const Error wide = float_error(setup, random_values<float>(size, 1.0f, 17));
+  EXPECT_LT(wide.spread, 2e-6);
+  std::vector<float> positive = random_values<float>(size, 1.0f, 19);
+  for (size_t i = 0; i < positive.size(); ++i) {
+    if (i / 128 % 3 == 2) positive[i] = 1.0f + 0.1f * positive[i];  // the values
+  }
+  const Error near_one = float_error(setup, positive);
+  EXPECT_LT(near_one.spread, 1.5e-6);
+  EXPECT_LT(std::abs(near_one.mean), 4e-7);
+}
+
+TEST(FlowAttention, LongFloatSumsAreExact) {
+  if (!have_device()) return;
+  expect_exact_long_sums();
 }
 
 TEST(FlowAttention, BFloat16IsNearTheHost) {
@@ -165,7 +220,9 @@ void expect_same_bits_in_other_tiles(int head_size) {
   const std::vector<T> qkv =
       random_values<T>(static_cast<size_t>(setup.rows * 3 * width), 3.0f, 11);
   const std::vector<T> want = attend(setup, qkv);
-  for (const int tile_rows : {kLargeAttentionRows, 64, 32, 1}) {
+  const int largest =
+      std::is_same_v<T, float> ? float_tile_rows(setup) : static_cast<int>(kLargeAttentionRows);
+  for (const int tile_rows : {largest, 64, 32, 1}) {
     const std::vector<T> got = attend(setup, qkv, tile_rows);
     for (const Stream& s : setup.streams) {
       EXPECT_EQ(std::memcmp(got.data() + s.out_row * width, want.data() + s.out_row * width,
@@ -179,6 +236,7 @@ void expect_same_bits_in_other_tiles(int head_size) {
 TEST(FlowAttention, TilesChangeNoBit) {
   if (!have_device()) return;
   for (const int head_size : {32, 64}) {
+    expect_same_bits_in_other_tiles<float>(head_size);
     expect_same_bits_in_other_tiles<__nv_bfloat16>(head_size);
     expect_same_bits_in_other_tiles<__half>(head_size);
   }

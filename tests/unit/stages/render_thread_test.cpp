@@ -190,10 +190,27 @@ TEST_F(RenderThreadTest, TakesSeveralFirstSegmentsTogether) {
 
 TEST_F(RenderThreadTest, TakesNoMoreFramesThanItMay) {
   const auto frames = [](int index) { return 32 + mel_frames(10 + index); };
-  render(segments({1, 2, 3}), frames(1) + frames(2));
+  const auto beside = [this](int decoding, const std::vector<int>& indices) {
+    std::vector<DecodedSegment> made = segments(indices);
+    for (DecodedSegment& one : made) one.decoding = decoding;
+    return made;
+  };
+  render(beside(16, {1, 2, 3}), frames(1) + frames(2));
   EXPECT_EQ(backend_.solved, Sizes({2, 1}));
-  render(segments({1, 2, 3}), frames(1) + frames(2) - 1);
+  longest_wait_ = 0;
+  render(beside(16, {1, 2, 3}), frames(1) + frames(2) - 1);
   EXPECT_EQ(backend_.solved, Sizes({1, 1, 1}));
+  longest_wait_ = 3600;
+  // A third is kept free where few are in work, and of more than four segments.
+  const int64_t two = (frames(1) + frames(2)) * 3 / 2 + 1;
+  render(beside(15, {1, 2, 3}), two);
+  EXPECT_EQ(backend_.solved, Sizes({2, 1}));
+  render(beside(15, {1, 2, 3}), two - 3);
+  EXPECT_EQ(backend_.solved, Sizes({1, 1, 1}));
+  int64_t five = 0;
+  for (int index = 1; index <= 5; ++index) five += frames(index);
+  render(beside(16, {1, 2, 3, 4, 5}), five);
+  EXPECT_EQ(backend_.solved, Sizes({4, 1}));
   render(segments({1, 2}), /*frames_together=*/1);  // one is always taken
   EXPECT_EQ(backend_.solved, Sizes({1, 1}));
 }
