@@ -16,7 +16,6 @@ constexpr int kTileOut = kThreads / 32 / kSlices * 16;  // outputs of a block of
 constexpr int kRowBytes = kSlices * kBlockBytes;        // of a row in a stage
 constexpr int kStageBudget = 96 * 1024;  // two blocks of threads share a multiprocessor
 constexpr int kSumPitch = kTileOut + 4;  // writes of a warp fall into different banks
-constexpr unsigned kPrefetchBytes = 2048;
 
 using Arguments = RowLinearArguments;
 
@@ -109,18 +108,6 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[k
       sum = __fadd_rn(sum, shared[(s * kRows + row) * kSumPitch + lane]);
     }
     write_output<T>(a, blockIdx.y, first_row + row, out, sum, bias);
-  }
-}
-
-// This block's share of the next layer's weights.
-__device__ __forceinline__ void prefetch_next(const Arguments& a) {
-  const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
-  const unsigned index = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
-  for (size_t at = (static_cast<size_t>(threadIdx.x) * blocks + index) * kPrefetchBytes;
-       at < a.next_bytes; at += static_cast<size_t>(kThreads) * blocks * kPrefetchBytes) {
-    const size_t left = a.next_bytes - at;
-    prefetch_weights(a.next + at,
-                     left < kPrefetchBytes ? static_cast<unsigned>(left) : kPrefetchBytes);
   }
 }
 
@@ -300,6 +287,7 @@ cudaError_t row_linear(const RowLinear& layer, cudaStream_t stream) {
   if (!valid(layer)) return cudaErrorInvalidValue;
   if (layer.rows == 0) return cudaSuccess;
   const Arguments a = arguments_of(layer);
+  if (row_tiles_fit(a, layer.type)) return row_tiles(a, layer.type, stream);
   if (row_streams(a, layer.type)) return row_stream(a, layer.type, stream);
   if (layer.x == nullptr || layer.output == RowOutput::kAdded) return cudaErrorInvalidValue;
   switch (layer.type) {

@@ -55,6 +55,18 @@ __device__ __forceinline__ void write_output(const RowLinearArguments& a, int pa
   static_cast<T*>(a.y)[at] = from_float<T>(sum);
 }
 
+// This block's share of the next layer's weights.
+__device__ __forceinline__ void prefetch_next(const RowLinearArguments& a) {
+  constexpr unsigned kBytes = 2048;
+  const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
+  const unsigned index = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+  for (size_t at = (static_cast<size_t>(threadIdx.x) * blocks + index) * kBytes; at < a.next_bytes;
+       at += static_cast<size_t>(blockDim.x) * blocks * kBytes) {
+    const size_t left = a.next_bytes - at;
+    prefetch_weights(a.next + at, left < kBytes ? static_cast<unsigned>(left) : kBytes);
+  }
+}
+
 // Whether K is cut into row_linear_splits() parts.
 constexpr bool in_parts(RowOutput output) {
   return output == RowOutput::kParts || output == RowOutput::kAdded;
@@ -67,6 +79,10 @@ inline int most_shared_bytes() {
   cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   return bytes;
 }
+
+// row_tiles.cu: 25 to 96 rows of two-byte types on GPUs since sm_90; neither norms nor kAdded.
+bool row_tiles_fit(const RowLinearArguments& a, ElementType type);
+cudaError_t row_tiles(const RowLinearArguments& a, ElementType type, cudaStream_t stream);
 
 // row_stream.cu: few rows on GPUs since sm_90, weights that fit into shared memory.
 bool row_streams(const RowLinearArguments& a, ElementType type);

@@ -19,7 +19,7 @@ inline constexpr int kMaxRowSplits = 4;
 
 // Rows up to which bringing the next layer's weights near pays: with more, the cache is wanted for
 // the rows.
-inline constexpr int kMostPrefetchRows = 48;
+inline constexpr int kMostPrefetchRows = 96;
 
 enum class RowOutput {
   kPlain,  // T [R][out]: sum + bias
@@ -43,7 +43,8 @@ struct RowLinear {
   RowOutput output = RowOutput::kPlain;
   void* y = nullptr;
   int splits = 0;  // for a benchmark: parts other than row_linear_splits()
-  // Weights of the layer that comes next, brought near while this one runs. Multiple of 16 bytes.
+  // Weights of the layer that comes next, brought near while this one runs, but by kernels whose
+  // successor has room to fetch them itself (row_stream.cu). Multiple of 16 bytes.
   const void* next = nullptr;
   size_t next_bytes = 0;
 };

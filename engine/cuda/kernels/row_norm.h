@@ -20,7 +20,7 @@ inline constexpr int kMaxNormWidth = 2048;
 struct RowNorm {
   const float* h = nullptr;          // [R][C]
   const float* parts = nullptr;      // [part_count][R][C]
-  int part_count = 0;                // 0: nothing to add, no bias
+  int part_count = 0;                // up to kMaxRowSplits; 0: nothing to add, no bias
   const void* parts_bias = nullptr;  // T [C]
   float* h_out = nullptr;            // [R][C], not h; nullptr: nobody wants it
   const void* weight = nullptr;      // T [C]
