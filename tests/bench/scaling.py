@@ -54,14 +54,17 @@ def bench(args, program, environment, model, clip, name, *more):
 
 
 def plan(args, networks, bpe_model, clip):
-    """One more set of the same weights on each further device."""
+    """One more set of the same weights on each further device. Some of what the reference launches goes to the current one."""
+    import torch
     from beside.networks import assemble, make_networks
     from beside.plan_pool import measure_plan
     devices = args.devices.split(",")
     models = [assemble(networks, bpe_model)]
     for device in devices[1:]:
-        more = make_networks(os.path.abspath(args.ref), os.path.join(args.ref, "checkpoints/config.yaml"), clip, device, args.seed)
-        models.append(assemble(more, bpe_model))
+        with torch.cuda.device(device):
+            more = make_networks(os.path.abspath(args.ref), os.path.join(args.ref, "checkpoints/config.yaml"), clip, device,
+                                 args.seed)
+            models.append(assemble(more, bpe_model))
     speeds = measure_plan(models, clip, TEXT, 500, args.plan_segments * len(devices), runs=1)
     gain = speeds[len(devices)] / speeds[1]
     say(f"the plan's scheme around the reference: {speeds} s of speech a second, {gain:.2f} times one")
