@@ -326,8 +326,10 @@ cudaError_t launch_rows(const RowLinearArguments& a, cudaStream_t stream) {
     if (wide_fits(a)) {
       if (a.rows <= 16) return launch<T, 1, 2, 2, kMode>(a, stream);
       if (a.rows <= 24) return launch<T, 2, 2, 2, kMode>(a, stream);
-      if (a.rows <= 48) return launch<T, 3, 2, 2, kMode>(a, stream);
-      if constexpr (kMode == Mode::kRows) return launch<T, 6, 2, 2, kMode>(a, stream);
+      if constexpr (kMode == Mode::kRows) {  // where row_tiles.cu does not fit
+        if (a.rows <= 48) return launch<T, 3, 2, 2, kMode>(a, stream);
+        return launch<T, 6, 2, 2, kMode>(a, stream);
+      }
     }
   }
   if (a.rows <= 16) return launch<T, 2, 1, 1, kMode>(a, stream);
