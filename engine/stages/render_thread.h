@@ -40,7 +40,9 @@ struct RenderOptions {
 // thread becomes free is therefore solved in one call; each segment is vocoded and delivered by
 // itself. What a segment sounds like does not depend on its company. With many segments in work the
 // thread even waits for some: alone, a flow takes a fifth longer than its part of a flow of four,
-// and while it goes on, decoding has half of the device.
+// and while it goes on, decoding has half of the device. For the same reason no flow of others
+// begins while a first segment is being decoded: it is decoded faster, and then finds no flow in
+// its way.
 //
 // Thread-safety: safe. Every job that it was given ends with its sound or its own Error, but for
 // those of a broken device: they are left to who is told of the fault.
@@ -53,6 +55,8 @@ class RenderThread {
   ~RenderThread();  // as close()
 
   void push(DecodedSegment segment);
+  // How many first segments are being decoded now.
+  void expect_firsts(int count);
   // Who is told, on the thread, that the device gives no more sound. Without it jobs fail with that
   // Error, too.
   void set_on_fault(std::function<void(std::exception_ptr)> on_fault);
@@ -66,7 +70,8 @@ class RenderThread {
 
   void run();
   std::vector<DecodedSegment> take(double* waited);
-  double wait_for_company() const;
+  double wait_for_others() const;
+  double wait_for_company(int ready, int64_t frames_ready, double oldest) const;
   void render(std::vector<DecodedSegment> group);
   static bool check_voice(SynthesisJob& job);
   std::vector<Prepared> prepare(std::vector<DecodedSegment> group);
@@ -81,6 +86,8 @@ class RenderThread {
   std::mutex mutex_;                    // guards all below but thread_
   std::condition_variable wake_;
   std::deque<DecodedSegment> waiting_;
+  int firsts_ = 0;           // being decoded
+  double firsts_since_ = 0;  // when that was 0 last; core/clock.h
   bool closed_ = false, abandoned_ = false;
   std::function<void(std::exception_ptr)> on_fault_;
   std::thread thread_;

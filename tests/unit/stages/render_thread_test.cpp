@@ -122,6 +122,8 @@ class RenderThreadTest : public testing::Test {
         },
         options);
     thread.set_on_fault(on_fault_);
+    thread.expect_firsts(firsts_);
+    thread_ = &thread;
     for (DecodedSegment& segment : segments) thread.push(std::move(segment));
     start.set_value();
     meanwhile();
@@ -167,6 +169,8 @@ class RenderThreadTest : public testing::Test {
   std::map<int, Ended> ended_;
   std::function<void(std::exception_ptr)> on_fault_;
   double longest_wait_ = 3600;
+  int firsts_ = 0;                  // being decoded
+  RenderThread* thread_ = nullptr;  // while it renders
 };
 
 using Sizes = std::vector<size_t>;
@@ -241,6 +245,22 @@ TEST_F(RenderThreadTest, WaitsForCompanyWhileManyAreDecoded) {
   EXPECT_EQ(backend_.solved, Sizes({1}));
   longest_wait_ = 0.02;
   render_one_and_wait(of_many(1, 31), kMany);
+  EXPECT_EQ(backend_.solved, Sizes({1}));
+}
+
+TEST_F(RenderThreadTest, OthersWaitForAFirstSegmentThatIsBeingDecoded) {
+  firsts_ = 1;
+  render(segments({1, 2}), kMany, [this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    thread_->push(segment(0));
+    wait_for(0);
+    thread_->expect_firsts(0);
+    wait_for(1);
+  });
+  EXPECT_EQ(backend_.solved, Sizes({1, 2}));
+  EXPECT_EQ(order_.front(), 0);
+  // Not for ever.
+  render(segments({1}), kMany, [this] { wait_for(1); });
   EXPECT_EQ(backend_.solved, Sizes({1}));
 }
 
