@@ -75,9 +75,11 @@ void prefer(cublasLtMatmulPreferenceOpaque_t& preference,
         "choosing an algorithm");
 }
 
+// The largest number of rows of their class.
 int64_t class_of(int64_t rows) {
-  constexpr int64_t kStep = MatrixProducts::kRowClass;
-  return (rows + kStep - 1) / kStep * kStep;
+  int64_t step = MatrixProducts::kRowClass;
+  while (step * MatrixProducts::kFineClasses < rows) step *= 4;
+  return (rows + step - 1) / step * step;
 }
 
 bool splits_sums(const cublasLtMatmulAlgo_t& algorithm) {
@@ -251,16 +253,19 @@ void MatrixProducts::prepare(const MatrixProduct& product, int64_t rows, cudaStr
 // The least of some runs' milliseconds.
 float MatrixProducts::time_of(const MatrixProduct& product, int64_t rows,
                               const cublasLtMatmulAlgo_t& algorithm, cudaStream_t on) {
-  constexpr int kRuns = 3, kAhead = 2, kLaunches = 4;
+  constexpr int kRuns = 3;
+  // Some ahead, so that launching is not what is timed; long ones take longer than their
+  // launching anyway.
+  const bool is_long = rows > MatrixProducts::kFineClasses * MatrixProducts::kRowClass;
+  const int ahead = is_long ? 1 : 2, launches = is_long ? 2 : 4;
   for (cudaEvent_t* event : {&start_, &stop_}) {
     if (*event == nullptr) cuda_check(cudaEventCreate(event), "creating an event");
   }
   float least = 0.0f;
   for (int run = 0; run < kRuns; ++run) {
-    // Some ahead, so that launching is not what is timed.
-    for (int i = 0; i < kAhead; ++i) launch(product, rows, algorithm, on);
+    for (int i = 0; i < ahead; ++i) launch(product, rows, algorithm, on);
     cuda_check(cudaEventRecord(start_, on), "timing a product");
-    for (int i = 0; i < kLaunches; ++i) launch(product, rows, algorithm, on);
+    for (int i = 0; i < launches; ++i) launch(product, rows, algorithm, on);
     cuda_check(cudaEventRecord(stop_, on), "timing a product");
     cuda_check(cudaEventSynchronize(stop_), "timing a product");
     float time = 0.0f;

@@ -49,11 +49,13 @@ struct ProductChoice {
 
 // Runs them. By cuBLASLt each shape has one reference algorithm; those that suit a number of rows
 // better are used only if they gave the reference's bits on random values: the fastest of them for
-// the first rows of each class of kRowClass. Thread-safety: one thread.
+// the first rows of each class. Thread-safety: one thread.
 class MatrixProducts {
  public:
   static constexpr int kMostLanes = 2;
-  static constexpr int64_t kRowClass = 256;
+  // Rows are in classes of 256 up to 4096, of 1024 up to 16384, of 4096 beyond: choosing takes some
+  // 0.1 s of the device for packs of several segments, which nearly all have sizes of their own.
+  static constexpr int64_t kRowClass = 256, kFineClasses = 16;
   explicit MatrixProducts(at::Device device, ProductChoice how = {});
   ~MatrixProducts();
   MatrixProducts(const MatrixProducts&) = delete;
