@@ -19,6 +19,8 @@
 namespace indextts2 {
 namespace {
 
+constexpr size_t kStackBytes = 256;  // of kernels whose stack is known at run time only
+
 // Each part by itself: an own class where it supports the module, else LibTorch's.
 class CudaNetworks : public DeviceNetworks {
  public:
@@ -78,6 +80,10 @@ class CudaNetworks : public DeviceNetworks {
 std::shared_ptr<const DeviceNetworks> CudaBackend::prepare(NetworkModules modules) const {
   // A thread that waits for the device sleeps meanwhile: decoding would else keep a core busy.
   cuda_check(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync), "choosing how to wait");
+  // The driver keeps room for this stack for every thread that the device can hold: 264 MiB of an
+  // H100 at its default of 1024. Kernels whose stack is known when they are compiled get what they
+  // need.
+  cuda_check(cudaDeviceSetLimit(cudaLimitStackSize, kStackBytes), "choosing the stack of kernels");
   // cuDNN's attention makes a plan for every new length, which takes longer than the attention.
   at::globalContext().setSDPUseCuDNN(false);
   auto networks = std::make_shared<const CudaNetworks>(std::move(modules));
