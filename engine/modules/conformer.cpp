@@ -20,7 +20,7 @@ constexpr int64_t kSubsampleKernel = 3, kSubsampleStride = 2;
 constexpr double kPositionBase = 10000;
 constexpr int64_t kKeptPositions = 512;  // of the table in the file: those of a clip of 20 s
 constexpr int64_t kChunkFrames =
-    64;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
+    32;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
 
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
