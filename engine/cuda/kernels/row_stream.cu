@@ -12,6 +12,7 @@
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
 #include "cuda/kernels/row_norm.cuh"
+#include "cuda/kernels/row_weights.cuh"
 
 namespace indextts2 {
 namespace {
@@ -47,24 +48,6 @@ __device__ __forceinline__ uint4 load_fresh_bytes(const char* from) {
 
 // Makes a pointer known before the wait, where there is time.
 __device__ __forceinline__ void settle(const char*& pointer) { asm volatile("" : "+l"(pointer)); }
-
-// Starts copying the weights of this block of threads; by one warp.
-template <int kOuts>
-__device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int begin, int blocks,
-                                              char* to, uint64_t* arrived) {
-  const int lane = threadIdx.x % 32;
-  const unsigned bytes = static_cast<unsigned>(blocks) * kBlockBytes;
-  if (lane == 0) {
-    init_barrier(arrived);
-    expect_bytes(arrived, kOuts * bytes);
-  }
-  __syncwarp();
-  if (lane >= kOuts || bytes == 0) return;
-  // Outputs past the end take the last one's weights and are not written.
-  const int out = min(static_cast<int>(blockIdx.x) * kOuts + lane, a.out - 1);
-  const char* from = a.weight + (static_cast<size_t>(out) * a.blocks + begin) * kBlockBytes;
-  bulk_copy(to + lane * weight_pitch(a), from, bytes, arrived);
-}
 
 // Layer norms of the rows into `to` [rows][pitch], behind which there is room for the norm's weight
 // and bias. Waits for the kernels before.

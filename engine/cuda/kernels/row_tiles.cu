@@ -12,6 +12,7 @@
 #include "cuda/kernels/dependent_launch.cuh"
 #include "cuda/kernels/row_linear.cuh"
 #include "cuda/kernels/row_norm.cuh"
+#include "cuda/kernels/row_weights.cuh"
 
 namespace indextts2 {
 namespace {
@@ -35,26 +36,6 @@ int outs_bytes(const RowLinearArguments& a, int out_tiles, int units) {
   const int weights = out_tiles * 16 * weight_pitch(a);
   const int sums = out_tiles * units * kUnitTiles * kThreads * 16;
   return weights > sums ? weights : sums;
-}
-
-// Starts copying the weights of this block of threads; by one warp.
-template <int kOuts>
-__device__ __forceinline__ void fetch_weights(const RowLinearArguments& a, int begin, int blocks,
-                                              char* to, uint64_t* arrived) {
-  const int lane = threadIdx.x % 32;
-  const unsigned bytes = static_cast<unsigned>(blocks) * kBlockBytes;
-  if (lane == 0) {
-    init_barrier(arrived);
-    expect_bytes(arrived, kOuts * bytes);
-  }
-  __syncwarp();
-  if (bytes == 0) return;
-  for (int n = lane; n < kOuts; n += 32) {
-    // Outputs past the end take the last one's weights and are not written.
-    const int out = min(static_cast<int>(blockIdx.x) * kOuts + n, a.out - 1);
-    const char* from = a.weight + (static_cast<size_t>(out) * a.blocks + begin) * kBlockBytes;
-    bulk_copy(to + n * weight_pitch(a), from, bytes, arrived);
-  }
 }
 
 // What a lane multiplies of the rows, in the order of use: unit u is part u % kUnits of the rows at
