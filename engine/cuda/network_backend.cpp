@@ -19,7 +19,17 @@
 namespace indextts2 {
 namespace {
 
-constexpr size_t kStackBytes = 256;  // of kernels whose stack is known at run time only
+// The driver keeps room for the stack of kernels that do not tell theirs, for every thread that the
+// device can hold: 264 MiB of an H100 at its default. Kernels whose stack is known when they are
+// compiled get what they need. Where somebody has chosen another stack it stays.
+void make_stacks_small() {
+  constexpr size_t kDefault = 1024, kSmall = 256;  // bytes
+  size_t bytes = 0;
+  if (cudaDeviceGetLimit(&bytes, cudaLimitStackSize) == cudaSuccess && bytes == kDefault) {
+    cudaDeviceSetLimit(cudaLimitStackSize, kSmall);
+  }
+  cudaGetLastError();  // where that is refused it is no error of those who ask later
+}
 
 // Each part by itself: an own class where it supports the module, else LibTorch's.
 class CudaNetworks : public DeviceNetworks {
@@ -80,10 +90,7 @@ class CudaNetworks : public DeviceNetworks {
 std::shared_ptr<const DeviceNetworks> CudaBackend::prepare(NetworkModules modules) const {
   // A thread that waits for the device sleeps meanwhile: decoding would else keep a core busy.
   cuda_check(cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync), "choosing how to wait");
-  // The driver keeps room for this stack for every thread that the device can hold: 264 MiB of an
-  // H100 at its default of 1024. Kernels whose stack is known when they are compiled get what they
-  // need.
-  cuda_check(cudaDeviceSetLimit(cudaLimitStackSize, kStackBytes), "choosing the stack of kernels");
+  make_stacks_small();
   // cuDNN's attention makes a plan for every new length, which takes longer than the attention.
   at::globalContext().setSDPUseCuDNN(false);
   auto networks = std::make_shared<const CudaNetworks>(std::move(modules));

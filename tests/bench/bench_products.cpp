@@ -64,14 +64,11 @@ void bench(const Shape& shape, int64_t rows) {
   cuda_check(cudaDeviceSynchronize(), "choosing a product");
   print("cuBLASLt", time_launch([&](cudaStream_t on) { products.run(product, rows, on); }),
         operations);
-  const std::pair<const char*, FloatTile> tiles[] = {{"chosen", FloatTile::kFastest},
-                                                     {"wide", FloatTile::kFastestWide},
-                                                     {"128", FloatTile::k128x128},
-                                                     {"128 near", FloatTile::k128x128Near},
-                                                     {"96", FloatTile::k96x128},
-                                                     {"64", FloatTile::k64x64},
-                                                     {"wide 128", FloatTile::kWide128x128},
-                                                     {"wide 64", FloatTile::kWide64x64}};
+  const std::pair<const char*, FloatTile> tiles[] = {
+      {"chosen", FloatTile::kFastest},   {"wide", FloatTile::kFastestWide},
+      {"128", FloatTile::k128x128},      {"96", FloatTile::k96x128},
+      {"64", FloatTile::k64x64},         {"wide 128", FloatTile::kWide128x128},
+      {"wide 64", FloatTile::kWide64x64}};
   for (const auto& [name, tile] : tiles) {
     if (!float_tile_fits(tile)) continue;
     const FloatTile of = tile;

@@ -18,4 +18,14 @@ bool has_device_code(int least) {
   return false;
 }
 
+bool has_fast_tensor_cores() {
+  int device = 0, major = 0, minor = 0;
+  if (!has_device_code(80) || cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess) {
+    return false;
+  }
+  return (major == 8 && minor == 0) || major == 9 || major == 10;
+}
+
 }  // namespace indextts2

@@ -8,4 +8,9 @@ namespace indextts2 {
 // + minor) or newer. False without a device.
 bool has_device_code(int least);
 
+// Whether the current device's tensor cores are so much faster than float32 arithmetic that three
+// products of theirs for one of float32 pay: 8.0, 9.x, 10.x; on others they are twice as fast at
+// most. False without code for 8.0.
+bool has_fast_tensor_cores();
+
 }  // namespace indextts2

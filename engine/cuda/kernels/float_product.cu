@@ -145,7 +145,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
 }
 
 using Of128 = Shape<4, 4, 4, 1>;
-using Near128 = Shape<4, 4, 3, 1>;  // where a block may have 99 KiB of shared memory
 using Of96 = Shape<3, 4, 4, 1>;
 using Of64 = Shape<2, 2, 4, 3>;
 
@@ -161,27 +160,20 @@ cudaError_t launch(const FloatProduct& product, cudaStream_t stream) {
   return cudaGetLastError();
 }
 
-// How many multiprocessors the current device has and how much shared memory a block may have.
-struct Room {
-  int multiprocessors = 1, shared_bytes = 0;
-};
-
-Room room_of_device() {
-  Room room;
-  int device = 0;
-  if (cudaGetDevice(&device) != cudaSuccess) return room;
-  cudaDeviceGetAttribute(&room.multiprocessors, cudaDevAttrMultiProcessorCount, device);
-  cudaDeviceGetAttribute(&room.shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  return room;
+// Of the current device.
+int count_multiprocessors() {
+  int device = 0, count = 1;
+  if (cudaGetDevice(&device) != cudaSuccess) return count;
+  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
+  return count;
 }
 
 FloatTile fastest(const FloatProduct& product) {
-  const Room room = room_of_device();
-  if (room.shared_bytes < Of128::kSharedBytes) return FloatTile::k128x128Near;
+  const int multiprocessors = count_multiprocessors();
   // In times of a block of the largest tiles, by bench_products on an H100.
-  const double large = time_of<Of128>(product, room.multiprocessors, 1.0, 0.0),
-               middle = time_of<Of96>(product, room.multiprocessors, 0.9, 0.0),
-               small = time_of<Of64>(product, room.multiprocessors, 0.42, 0.24);
+  const double large = time_of<Of128>(product, multiprocessors, 1.0, 0.0),
+               middle = time_of<Of96>(product, multiprocessors, 0.9, 0.0),
+               small = time_of<Of64>(product, multiprocessors, 0.42, 0.24);
   if (small < large && small < middle) return FloatTile::k64x64;
   return middle < large ? FloatTile::k96x128 : FloatTile::k128x128;
 }
@@ -189,21 +181,15 @@ FloatTile fastest(const FloatProduct& product) {
 }  // namespace
 
 bool float_product_takes(int64_t in, int64_t out) {
-  return in > 0 && out > 0 && in % 4 == 0 && out % 4 == 0 && has_device_code(80);
+  return in > 0 && out > 0 && in % 4 == 0 && out % 4 == 0 && has_fast_tensor_cores();
 }
 
-bool float_tile_fits(FloatTile tile) {
-  if (is_wide(tile)) return wide_runs();
-  return (tile != FloatTile::k128x128 && tile != FloatTile::k96x128) ||
-         room_of_device().shared_bytes >= Of128::kSharedBytes;
-}
+bool float_tile_fits(FloatTile tile) { return !is_wide(tile) || wide_runs(); }
 
 cudaError_t prepare_float_products() {
-  if (!has_device_code(80)) return cudaErrorNoKernelImageForDevice;
-  cudaError_t status = prepare<Near128>();
-  if (status == cudaSuccess) status = prepare<Of64>();
-  if (status != cudaSuccess || !float_tile_fits(FloatTile::k128x128)) return status;
-  status = prepare<Of128>();
+  if (!has_fast_tensor_cores()) return cudaErrorNoKernelImageForDevice;
+  cudaError_t status = prepare<Of64>();
+  if (status == cudaSuccess) status = prepare<Of128>();
   if (status == cudaSuccess) status = prepare<Of96>();
   return status == cudaSuccess && wide_runs() ? prepare_wide() : status;
 }
@@ -214,16 +200,13 @@ cudaError_t float_product(const FloatProduct& product, cudaStream_t stream, Floa
   }
   if (product.rows == 0) return cudaSuccess;
   if (tile == FloatTile::kFastestWide) {
-    tile =
-        wide_runs() ? fastest_wide(product, room_of_device().multiprocessors) : FloatTile::kFastest;
+    tile = wide_runs() ? fastest_wide(product, count_multiprocessors()) : FloatTile::kFastest;
   }
   if (tile == FloatTile::kFastest) tile = fastest(product);
   if (is_wide(tile)) return run_wide(product, tile, stream);
   switch (tile) {
     case FloatTile::k64x64:
       return launch<Of64>(product, stream);
-    case FloatTile::k128x128Near:
-      return launch<Near128>(product, stream);
     case FloatTile::k96x128:
       return launch<Of96>(product, stream);
     default:

@@ -37,7 +37,6 @@ enum class FloatTile {
   kFastest,      // for the number of rows, but none of the wide ones
   kFastestWide,  // of the wide ones where they run
   k128x128,
-  k128x128Near,  // with less shared memory
   k96x128,
   k64x64,
   kWide128x128,  // by warpgroup products, which only Hopper has; with bits of their own

@@ -273,15 +273,7 @@ cudaError_t launch(const AttentionCall& call, cudaStream_t on) {
 }  // namespace
 
 bool split_attention_takes(int head_size) {
-  int device = 0, major = 0, minor = 0;
-  if ((head_size != 64 && head_size != 32) || !has_device_code(80)) return false;
-  if (cudaGetDevice(&device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess) {
-    return false;
-  }
-  // Elsewhere TF32 is at most twice as fast as float32, or there is none.
-  return (major == 8 && minor == 0) || major == 9 || major == 10;
+  return (head_size == 64 || head_size == 32) && has_fast_tensor_cores();
 }
 
 cudaError_t attend_streams_split(const AttentionCall& call, cudaStream_t on) {

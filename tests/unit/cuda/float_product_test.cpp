@@ -31,10 +31,9 @@ using Tiles = std::vector<FloatTile>;
 // Tiles that give the same bits.
 std::vector<Tiles> families() {
   std::vector<Tiles> all;
-  for (const Tiles& of :
-       {Tiles{FloatTile::kFastest}, Tiles{FloatTile::kFastestWide},
-        Tiles{FloatTile::k128x128Near, FloatTile::k128x128, FloatTile::k96x128, FloatTile::k64x64},
-        Tiles{FloatTile::kWide128x128, FloatTile::kWide64x64}}) {
+  for (const Tiles& of : {Tiles{FloatTile::kFastest}, Tiles{FloatTile::kFastestWide},
+                          Tiles{FloatTile::k128x128, FloatTile::k96x128, FloatTile::k64x64},
+                          Tiles{FloatTile::kWide128x128, FloatTile::kWide64x64}}) {
     Tiles fit;
     for (const FloatTile tile : of) {
       if (float_tile_fits(tile)) fit.push_back(tile);
