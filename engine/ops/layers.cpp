@@ -74,7 +74,8 @@ Conv1d::Conv1d(const Weights& weights, int64_t in, int64_t out, int64_t kernel, 
 
 at::Tensor Conv1d::operator()(const at::Tensor& x) const {
   if (options.any_length && !x.is_cpu()) {
-    return options.groups == 1 ? as_product(x) : depthwise(x);
+    if (options.groups == 1) return as_product(x);
+    if (weight.size(1) == 1 && x.is_cuda()) return depthwise(x);
   }
   return at::conv1d(x, weight, bias, options.stride, options.padding, options.dilation,
                     options.groups);

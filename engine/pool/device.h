@@ -56,8 +56,8 @@ uint64_t memory_used(const std::string& id);
 // Bytes of these that LibTorch keeps for later; of "cpu": 0. Thread-safety: safe. Throws nothing.
 uint64_t memory_idle(const std::string& id);
 
-// Gives memory that LibTorch keeps for later back to the device; not while another thread captures
-// a graph there. Thread-safety: safe. Throws nothing.
+// Gives memory that LibTorch keeps for later back to the device; nothing while another thread
+// captures a graph there. Waits for all that the device has to do. Thread-safety: safe. Throws nothing.
 void free_cached_memory(const std::string& id);
 
 // Of a device's stream: where the device chooses between two, the high one goes first.

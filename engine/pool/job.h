@@ -68,6 +68,8 @@ class Job {
     return ticket_->stop.stop_requested() || slip_.closing.stop_requested();
   }
   bool over() const { return revoked_.load() || ticket_->over.load(); }
+  // Somebody waits for it (Order::first).
+  bool first() const { return slip_.order.first; }
 
   // Ends the job; false and no effect when it is over. `units` and `codes`: what it made, for
   // ReplicaCounters.

@@ -11,15 +11,17 @@
 namespace indextts2 {
 namespace {
 
-bool is_first(const DecodedSegment& segment) { return segment.job->request.segment.index == 0; }
+// Somebody waits for its sound, or for its end, which takes no time.
+bool goes_first(const DecodedSegment& segment) {
+  return segment.job->first() || segment.job->stop_requested();
+}
 
 constexpr std::chrono::milliseconds kVoiceTest{2};
 constexpr double kCompanyTest = 0.005;  // seconds: how late a stop is seen
-// Seconds for which others wait at most where first segments are decoded without a pause.
-constexpr double kLongestForFirsts = 0.4;
+constexpr double kMostForFirsts = 2;    // times RenderOptions::longest_for_firsts
 // Segments being decoded for each that is waited for, and how many there are at most. A 7 in place
 // of the 8 made pairs with 16 in flight, and a first sound, which comes after what is being
-// rendered, took 350 instead of 254 ms on an H100.
+// rendered, took a third longer on an H100.
 constexpr int kDecodingPerPlace = 8, kMostPlaces = 4;
 // All frames are used only where so many segments are in work, and by no more than kMostPlaces: a
 // longer flow keeps a first sound waiting, and more segments in it do not make it faster for each.
@@ -142,14 +144,16 @@ double RenderThread::wait_for_others() const {
   double oldest = now_seconds();
   for (const DecodedSegment& segment : waiting_) {
     if (!is_ready(segment)) continue;
-    if (is_first(segment) || segment.job->stop_requested()) return 0;
+    if (goes_first(segment)) return 0;
     ++ready;
     frames_ready += frames(segment);
     oldest = std::min(oldest, segment.pushed);
   }
   const double company = wait_for_company(ready, frames_ready, oldest);
-  return firsts_ > 0 ? std::max(company, firsts_since_ + kLongestForFirsts - now_seconds())
-                     : company;
+  if (firsts_ == 0) return company;
+  const double until = std::min(firsts_since_ + options_.longest_for_firsts,
+                                oldest + kMostForFirsts * options_.longest_for_firsts);
+  return std::max(company, until - now_seconds());
 }
 
 // What is rendered next; waits for it. Empty: the end. A segment whose voice is still on its way is
@@ -174,13 +178,13 @@ std::vector<DecodedSegment> RenderThread::take(double* waited) {
   const bool together = options_.frames_together > 0;
   const bool first =
       together && std::any_of(waiting_.begin(), waiting_.end(), [](const DecodedSegment& segment) {
-        return is_first(segment) && is_ready(segment);
+        return goes_first(segment) && is_ready(segment);
       });
   const bool many = waiting_.back().decoding >= kManyDecoding;
   const int64_t kept_free = options_.frames_together / kKeptFree;
   int64_t room = options_.frames_together;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    if (!is_ready(*next) || (first && !is_first(*next))) {
+    if (!is_ready(*next) || (first && !goes_first(*next))) {
       ++next;
       continue;
     }

@@ -27,13 +27,16 @@ struct DecodedSegment {
 struct RenderOptions {
   // Frames, those of the prompts included, that segments rendered together may have in all, two
   // thirds of them where few segments are in work; more than one is taken only within them. 0: one
-  // segment at a time, in the order of their coming. Else first segments of a text, for which
+  // segment at a time, in the order of their coming. Else first segments (Job::first), for which
   // somebody waits, go before others and without them. Segments whose voice is still on its way let
   // all others pass.
   int64_t frames_together = 0;
   // Seconds that a segment waits at most for others to be rendered with, where so many are being
   // decoded that they come soon (kDecodingPerPlace). First segments do not wait.
   double longest_wait = 0.25;
+  // Seconds for which others wait at most while a first segment is being decoded; twice that where
+  // one comes after the other.
+  double longest_for_firsts = 0.4;
   int sample_rate_hz = 22050;
 };
 

@@ -190,9 +190,9 @@ void Synthesizer::serve(JobQueue<SynthesisJob>& queue) {
     while (admit(queue, &decoding)) {
       step(queue);
       collect(&decoding);
-      renderer_.expect_firsts(static_cast<int>(std::count_if(
-          decoding.begin(), decoding.end(),
-          [](const Decoding& entry) { return entry.job->request.segment.index == 0; })));
+      renderer_.expect_firsts(static_cast<int>(
+          std::count_if(decoding.begin(), decoding.end(),
+                        [](const Decoding& entry) { return entry.job->first(); })));
     }
   } catch (...) {
     queue.fail_replica(as_error(std::current_exception()));

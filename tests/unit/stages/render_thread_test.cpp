@@ -91,8 +91,10 @@ class RenderThreadTest : public testing::Test {
     codes.conditioning = StreamHandover(model_->gpt->conditioning(
         request.voice->early().speaker_latents, request.voice->early().own_emovec));
     codes.text_ids = request.segment.ids;
+    indextts2::Order order;
+    order.first = index == 0;
     const auto job = std::make_shared<SynthesisJob>(
-        std::move(request), stops_[index].token(), /*cost=*/1,
+        std::move(request), stops_[index].token(), order,
         [this, index](Sound sound, std::exception_ptr error) {
           std::lock_guard<std::mutex> lock(mutex_);
           order_.push_back(index);
@@ -112,6 +114,7 @@ class RenderThreadTest : public testing::Test {
     RenderOptions options;
     options.frames_together = frames_together;
     options.longest_wait = longest_wait_;
+    options.longest_for_firsts = longest_for_firsts_;
     RenderThread thread(
         [&]() -> std::shared_ptr<void> {
           start.get_future().wait();
@@ -169,6 +172,7 @@ class RenderThreadTest : public testing::Test {
   std::map<int, Ended> ended_;
   std::function<void(std::exception_ptr)> on_fault_;
   double longest_wait_ = 3600;
+  double longest_for_firsts_ = 3600;
   int firsts_ = 0;                  // being decoded
   RenderThread* thread_ = nullptr;  // while it renders
 };
@@ -260,6 +264,7 @@ TEST_F(RenderThreadTest, OthersWaitForAFirstSegmentThatIsBeingDecoded) {
   EXPECT_EQ(backend_.solved, Sizes({1, 2}));
   EXPECT_EQ(order_.front(), 0);
   // Not for ever.
+  longest_for_firsts_ = 0.02;
   render(segments({1}), kMany, [this] { wait_for(1); });
   EXPECT_EQ(backend_.solved, Sizes({1}));
 }
