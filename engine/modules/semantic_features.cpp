@@ -11,7 +11,7 @@ SemanticFeatures::SemanticFeatures(const Weights& w2v, const Weights& stats,
       deviation_(stats.take("var", {w2v_.width()}).sqrt()) {}
 
 at::Tensor SemanticFeatures::forward(const at::Tensor& rows, int64_t valid_rows) const {
-  return w2v_.forward(rows.to(w2v_.dtype()), valid_rows).to(at::kFloat).sub(mean_).div_(deviation_);
+  return w2v_.forward(rows, valid_rows).sub(mean_).div_(deviation_);
 }
 
 }  // namespace indextts2

@@ -28,6 +28,13 @@ at::Tensor without_padding(const at::Tensor& x, int64_t valid_rows) {
   return cleared;
 }
 
+// Of the stream that the layers add to: it stays in float32, as half precision would round it four
+// times a layer.
+LayerNorm stream_norm(const Weights& weights, int64_t width) {
+  const at::Tensor weight = weights.take_float("weight", {width});
+  return {weight, weights.take_float("bias", {weight.size(0)})};
+}
+
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
   options.groups = width;
@@ -40,17 +47,17 @@ Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
 }  // namespace
 
 W2vBertLayer::W2vBertLayer(const Weights& weights, int64_t width, const W2vBertOptions& options)
-    : ffn1_norm_(weights.scope("ffn1_layer_norm"), width),
+    : ffn1_norm_(stream_norm(weights.scope("ffn1_layer_norm"), width)),
       ffn1_in_(weights.scope("ffn1.intermediate_dense"), width, kAny),
       ffn1_out_(weights.scope("ffn1.output_dense"), ffn1_in_.weight.size(0), width),
-      attention_norm_(weights.scope("self_attn_layer_norm"), width),
+      attention_norm_(stream_norm(weights.scope("self_attn_layer_norm"), width)),
       query_(weights.scope("self_attn.linear_q"), width, width),
       key_(weights.scope("self_attn.linear_k"), width, width),
       value_(weights.scope("self_attn.linear_v"), width, width),
       attention_out_(weights.scope("self_attn.linear_out"), width, width),
       distance_(weights.take("self_attn.distance_embedding.weight",
                              {options.left_positions + options.right_positions + 1, kAny})),
-      conv_norm_(weights.scope("conv_module.layer_norm"), width),
+      conv_norm_(stream_norm(weights.scope("conv_module.layer_norm"), width)),
       conv_in_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv1"), width, 2 * width,
                                    Bias::kNo)),
       depthwise_(
@@ -59,10 +66,10 @@ W2vBertLayer::W2vBertLayer(const Weights& weights, int64_t width, const W2vBertO
       depthwise_norm_(weights.scope("conv_module.depthwise_layer_norm"), width),
       conv_out_(take_pointwise_conv(weights.scope("conv_module.pointwise_conv2"), width, width,
                                     Bias::kNo)),
-      ffn2_norm_(weights.scope("ffn2_layer_norm"), width),
+      ffn2_norm_(stream_norm(weights.scope("ffn2_layer_norm"), width)),
       ffn2_in_(weights.scope("ffn2.intermediate_dense"), width, kAny),
       ffn2_out_(weights.scope("ffn2.output_dense"), ffn2_in_.weight.size(0), width),
-      final_norm_(weights.scope("final_layer_norm"), width) {
+      final_norm_(stream_norm(weights.scope("final_layer_norm"), width)) {
   if (width % distance_.size(1) != 0) {
     throw Error(ErrorCode::kModel, "w2v-bert: width " + std::to_string(width) +
                                        " is not a multiple of the head width " +
@@ -72,10 +79,11 @@ W2vBertLayer::W2vBertLayer(const Weights& weights, int64_t width, const W2vBertO
 
 at::Tensor W2vBertLayer::forward(const at::Tensor& x, const at::Tensor& distances,
                                  int64_t valid_rows) const {
-  at::Tensor h = x.add(ffn1_out_(silu(ffn1_in_(ffn1_norm_(x)))), 0.5);
-  h = h.add(attention(attention_norm_(h), distances, valid_rows));
-  h = h.add(convolution(conv_norm_(h), valid_rows));
-  h = h.add(ffn2_out_(silu(ffn2_in_(ffn2_norm_(h)))), 0.5);
+  const at::ScalarType dtype = query_.weight.scalar_type();
+  at::Tensor h = x.add(ffn1_out_(silu(ffn1_in_(ffn1_norm_(x).to(dtype)))), 0.5);
+  h = h.add(attention(attention_norm_(h).to(dtype), distances, valid_rows));
+  h = h.add(convolution(conv_norm_(h).to(dtype), valid_rows));
+  h = h.add(ffn2_out_(silu(ffn2_in_(ffn2_norm_(h).to(dtype)))), 0.5);
   return final_norm_(h);
 }
 
@@ -103,7 +111,7 @@ at::Tensor W2vBertLayer::convolution(const at::Tensor& x, int64_t valid_rows) co
 }
 
 W2vBert::W2vBert(const Weights& weights, const W2vBertOptions& options)
-    : norm_(below_prefix(weights).scope("feature_projection.layer_norm"), kAny),
+    : norm_(stream_norm(below_prefix(weights).scope("feature_projection.layer_norm"), kAny)),
       projection_(below_prefix(weights).scope("feature_projection.projection"),
                   norm_.weight.size(0), kAny),
       left_(options.left_positions),
@@ -133,7 +141,8 @@ at::Tensor W2vBert::distances(const at::Tensor& hidden) const {
 }
 
 at::Tensor W2vBert::project(const at::Tensor& features, int64_t valid_rows) const {
-  return without_padding(projection_(norm_(features)), valid_rows);
+  const at::Tensor normed = norm_(features).to(projection_.weight.scalar_type());
+  return without_padding(projection_(normed).to(at::kFloat), valid_rows);
 }
 
 at::Tensor W2vBert::layer(int64_t index, const at::Tensor& hidden, int64_t valid_rows) const {

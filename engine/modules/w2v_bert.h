@@ -24,8 +24,8 @@ struct W2vBertOptions {
 class W2vBertLayer {
  public:
   W2vBertLayer(const Weights& weights, int64_t width, const W2vBertOptions& options);
-  // x [1, T, C] -> [1, T, C]. `distances` [T, T] int64: row of the distance table for (query, key).
-  // Rows from `valid_rows` on are hidden from all others.
+  // x [1, T, C] -> [1, T, C], both float32. `distances` [T, T] int64: row of the distance table for
+  // (query, key). Rows from `valid_rows` on are hidden from all others.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& distances, int64_t valid_rows) const;
 
  private:
@@ -47,17 +47,17 @@ class W2vBertLayer {
   LayerNorm final_norm_;
 };
 
-// Thread-safety: const. Only the layers up to the wanted hidden state are loaded.
+// Thread-safety: const. Only the layers up to the wanted hidden state are loaded. Hidden states are
+// float32; the layers compute what they add in the dtype of the weights.
 class W2vBert {
  public:
   explicit W2vBert(const Weights& weights, const W2vBertOptions& options = {});
 
   int64_t width() const { return projection_.weight.size(0); }
-  at::ScalarType dtype() const { return projection_.weight.scalar_type(); }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
 
-  // The wanted hidden state. features [1, T, 160] -> [1, T, width]; rows from `valid_rows` on are
-  // padding.
+  // The wanted hidden state. float32 features [1, T, 160] -> [1, T, width]; rows from `valid_rows`
+  // on are padding.
   at::Tensor forward(const at::Tensor& features, int64_t valid_rows) const;
   // The same in steps: hidden state 0, then layer i makes hidden state i + 1 of hidden state i.
   at::Tensor project(const at::Tensor& features, int64_t valid_rows) const;

@@ -14,6 +14,7 @@
 #include <ATen/ops/matmul.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ops/onednn_linear.h"
 
@@ -151,6 +152,9 @@ LayerNorm::LayerNorm(const Weights& weights, int64_t size, double eps)
     : weight(weights.take("weight", {size})),
       bias(weights.take("bias", {weight.size(0)})),
       eps(eps) {}
+
+LayerNorm::LayerNorm(at::Tensor weight, at::Tensor bias, double eps)
+    : weight(std::move(weight)), bias(std::move(bias)), eps(eps) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);

@@ -75,6 +75,7 @@ struct Conv2d {
 // Over the last dimension.
 struct LayerNorm {
   LayerNorm(const Weights& weights, int64_t size, double eps = 1e-5);
+  LayerNorm(at::Tensor weight, at::Tensor bias, double eps = 1e-5);
   at::Tensor operator()(const at::Tensor& x) const;
   at::Tensor weight, bias;
   double eps;

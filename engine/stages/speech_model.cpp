@@ -53,7 +53,7 @@ uint64_t ModelCheckpoints::bytes() const {
 }
 
 SpeechWeights::SpeechWeights(const ModelCheckpoints& files, const WeightsOptions& options)
-    : gpt(gpt_network(files, options)),
+    : gpt(gpt_network(files, fine_options(options))),
       s2mel(files.s2mel, options),
       codec(files.codec, options),
       bigvgan(files.bigvgan, fine_options(options)),

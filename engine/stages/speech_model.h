@@ -31,7 +31,9 @@ struct ModelCheckpoints {
 };
 
 // The files that speaking needs, at the root of what is looked for in them. Where `options` say
-// bfloat16, the vocoder comes in float16: as fast, and nearer to float32.
+// bfloat16, the GPT and the vocoder come in float16: as fast, and nearer to float32. In bfloat16
+// the GPT draws other codes than in float32 often enough to be heard; that its trained weights
+// and activations fit float16 is shown by the reference, whose own half precision it is.
 struct SpeechWeights {
   SpeechWeights(const ModelCheckpoints& files, const WeightsOptions& options);
   Weights gpt, s2mel, codec, bigvgan, spk_matrix, emo_matrix;
