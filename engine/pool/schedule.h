@@ -1,6 +1,7 @@
 // Which replica gets the next job.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -49,8 +50,12 @@ inline double fastest_of(const std::vector<ReplicaLoad>& loads) {
   return fastest > 0 ? fastest : 1;
 }
 
+// Paces of equal devices differ by chance, as segments do. A first one that went by such a
+// difference, and not in turn, would find the next one sent after it while another replica is idle.
+inline constexpr double kAlike = 1.25;  // times the fastest
+
 // The replica for job number `turn` of the pool; kNoReplica: there is none. `fastest`: fastest_of
-// the replicas. One pass, without a division: 0.1 us for 256 replicas.
+// the replicas. Two passes at most, without a division: 0.1 us each for 256 replicas.
 inline size_t pick_replica(const Order& order, uint64_t turn,
                            const std::vector<ReplicaLoad>& replicas, double fastest) {
   if (replicas.empty()) return kNoReplica;
@@ -58,9 +63,11 @@ inline size_t pick_replica(const Order& order, uint64_t turn,
   if (!order.movable()) return start;
   size_t best = start;
   double best_end = std::numeric_limits<double>::infinity();
+  const double alike = order.dispatch == Dispatch::kRoundRobin ? kAlike * fastest_of(replicas) : 0;
   const auto look = [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
-      const double over = (replicas[i].outstanding + order.cost) * pace_of(replicas[i], fastest);
+      const double pace = std::max(alike, pace_of(replicas[i], fastest));
+      const double over = (replicas[i].outstanding + order.cost) * pace;
       if (over >= best_end) continue;
       best = i;
       best_end = over;

@@ -57,6 +57,14 @@ TEST(Schedule, LeastWorkWeighsBySpeed) {
   EXPECT_EQ(pick(least_work(10), 1, {{390, 10}, {0, 0.5}}), 1u);
 }
 
+TEST(Schedule, RoundRobinFirstsKeepTheTurnAmongReplicasOfAboutOneSpeed) {
+  const std::vector<std::pair<double, double>> alike = {{0, 1}, {0, 1.2}, {0, 0.98}};
+  for (uint64_t turn = 0; turn < 6; ++turn) EXPECT_EQ(pick(first(), turn, alike), turn % 3);
+  EXPECT_EQ(pick(first(), 0, {{0, 1}, {0, 1.3}}), 1u);
+  EXPECT_EQ(pick(first(), 0, {{1, 1.2}, {0, 1}}), 1u);
+  EXPECT_EQ(pick(least_work(), 0, alike), 1u);
+}
+
 TEST(Schedule, AReplicaThatWasNeverMeasuredIsTried) {
   EXPECT_EQ(pick(least_work(), 0, {{1, 10}, {0, 0}}), 1u);
 }
