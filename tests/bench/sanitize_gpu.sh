@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs the CUDA test programs and the tiny model's golden cases under compute-sanitizer: memcheck (bounds, misuse of the API) and
-# racecheck (shared memory). Ends with a line per program and tool, and fails if one of them found something.
+# racecheck (shared memory). Ends with a line per program and tool, and fails if one of them found something. Under racecheck a chain takes
+# two minutes.
 #
 #   tests/bench/sanitize_gpu.sh [BUILD_FOLDER]         default: build
-#   TOOLS="memcheck racecheck synccheck"  ONLY=cuda_decode  LIMIT=1200   tools, part of the programs' names, seconds for each run
+#   TOOLS="memcheck racecheck synccheck"  ONLY=golden_chain  LIMIT=1200   tools, part of the programs' names, seconds for each run
 set -u
 cd "$(dirname "$0")/../.."
 build="${1:-build}"
@@ -26,7 +27,7 @@ check() {
   # Own kernels alone: LibTorch's are not ours to judge, and most of the time.
   timeout "$limit" "$sanitizer" --tool "$tool" --kernel-name kernel_substring=indextts2 --error-exitcode 86 --print-limit 10 "$@" > "$logs/$name.$tool" 2>&1
   local status=$?
-  if grep -q "before first instrumented API call" "$logs/$name.$tool" && grep -qE "left out|PASSED" "$logs/$name.$tool"; then
+  if grep -q "before first instrumented API call" "$logs/$name.$tool" && grep -qE "left out|PASSED|cases, 0 failed" "$logs/$name.$tool"; then
     echo "left out $tool $name: it calls no device"
   elif [ $status -eq 0 ]; then
     echo "clean    $tool $name"
@@ -38,11 +39,14 @@ check() {
   fi
 }
 
+cases="$(python3 -c 'import json; print(*json.load(open("tests/golden/reference/index.json")))')"
 for tool in ${TOOLS:-memcheck racecheck}; do
   for program in "$build"/tests/unit/cuda/cuda_*_test; do
     [ -x "$program" ] && check "$(basename "$program")" "$tool" "$program"
   done
-  INDEXTTS2_GRAMMARS="$build/engine/text" check golden_test "$tool" "$build/tests/golden/golden_test" tests/golden/reference cuda:0
+  for case in $cases; do
+    INDEXTTS2_GRAMMARS="$build/engine/text" check "golden_$case" "$tool" "$build/tests/golden/golden_test" tests/golden/reference cuda:0 "$case"
+  done
 done
 echo "$ran runs, $failed failed; logs in $logs"
 [ $failed -eq 0 ] && [ $ran -gt 0 ]
