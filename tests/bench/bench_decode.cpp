@@ -1,7 +1,7 @@
 // Decoding of speech codes on a CUDA device: official sizes, random weights, the stop code
 // suppressed.
 //
-// usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] [--profile]
+// usage: bench_decode [--fp32|--bf16] [--codes N] [--repeat N] [--segments N] [--profile]
 //          [--blocks N] [--free-splits]
 // --blocks: DecodeStepOptions::attention_blocks
 #include <cuda_runtime_api.h>
@@ -23,7 +23,8 @@ namespace {
 constexpr int kWarmUps = 2;
 
 struct Arguments {
-  at::ScalarType type = at::kBFloat16;
+  // That of the engine's GPT where its precision is bf16, too.
+  at::ScalarType type = at::kHalf;
   int codes = 500, repeat = 5, segments = 0;  // 0: 1, 2, 4, ... 32
   bool profile = false;
   DecodeStepOptions step;
@@ -104,8 +105,8 @@ bool parse(int argc, char** argv, Arguments* arguments) {
     const bool number = i + 1 < argc;
     if (word == "--fp32") {
       arguments->type = at::kFloat;
-    } else if (word == "--fp16") {
-      arguments->type = at::kHalf;
+    } else if (word == "--bf16") {
+      arguments->type = at::kBFloat16;
     } else if (word == "--profile") {
       arguments->profile = true;
     } else if (word == "--free-splits") {
@@ -153,7 +154,7 @@ int main(int argc, char** argv) {
   indextts2::Arguments arguments;
   if (!indextts2::parse(argc, argv, &arguments)) {
     std::fprintf(stderr,
-                 "usage: bench_decode [--fp32|--fp16] [--codes N] [--repeat N] [--segments N] "
+                 "usage: bench_decode [--fp32|--bf16] [--codes N] [--repeat N] [--segments N] "
                  "[--profile] [--blocks N] [--free-splits]\n");
     return 2;
   }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: bench_ops [--type bf16|fp16|fp32] [--part all|decode|flow|vocoder]\n"
-    "  the vocoder runs in fp16 where the type is bf16, as in the engine\n";
+    "  decoding and the vocoder run in fp16 where the type is bf16, as in the engine\n";
 
 constexpr int kBeams = 3, kCodes = 500, kRounds = 7;
 constexpr int64_t kFrames = 861;  // 10 s
@@ -93,7 +93,7 @@ void run(const Arguments& arguments) {
   std::printf("%s, %s\n", device.name, arguments.type.c_str());
   const at::ScalarType type = arguments.scalar();
   const DeviceLimits limits = measure_limits(flow_type_of(type));
-  if (arguments.wants("decode")) decode(type, limits);
+  if (arguments.wants("decode")) decode(type == at::kFloat ? type : at::kHalf, limits);
   if (arguments.wants("flow")) flow(type, limits);
   if (arguments.wants("vocoder")) {
     vocode(type == at::kFloat ? WaveType::kFloat : WaveType::kHalf, limits);
