@@ -54,8 +54,9 @@ inline double fastest_of(const std::vector<ReplicaLoad>& loads) {
 // difference, and not in turn, would find the next one sent after it while another replica is idle.
 inline constexpr double kAlike = 1.25;  // times the fastest
 
-// The replica for job number `turn` of the pool; kNoReplica: there is none. `fastest`: fastest_of
-// the replicas. Two passes at most, without a division: 0.1 us each for 256 replicas.
+// The replica for job number `turn` of the pool; kNoReplica: there is none. `fastest`: the pace of
+// those that were never measured (ReplicaLoads::fastest). Two passes at most, without a division:
+// 0.1 us each for 256 replicas.
 inline size_t pick_replica(const Order& order, uint64_t turn,
                            const std::vector<ReplicaLoad>& replicas, double fastest) {
   if (replicas.empty()) return kNoReplica;
