@@ -19,8 +19,9 @@ namespace {
 constexpr int64_t kSubsampleKernel = 3, kSubsampleStride = 2;
 constexpr double kPositionBase = 10000;
 constexpr int64_t kKeptPositions = 512;  // of the table in the file: those of a clip of 20 s
-constexpr int64_t kChunkFrames =
-    32;  // bounds the memory of the subsampling, whose output has C * W / 2 values a frame
+// Bound the memory of the subsampling, whose output has C * W / 2 values a frame: frames that are
+// multiplied at once, and of these frames that are convolved at once, which computes in float32.
+constexpr int64_t kChunkFrames = 32, kMapFrames = 16;
 
 Conv1dOptions depthwise_options(int64_t width, int64_t kernel) {
   Conv1dOptions options;
@@ -122,19 +123,29 @@ ConformerEncoder::ConformerEncoder(const Weights& weights, int64_t input_width)
 }
 
 // Frame t of the output reads frames 2t .. 2t + 2 of the input, so that runs of frames can be made
-// one after another.
+// one after another. -> [1, count, C * W'] in the dtype that they are multiplied in.
+at::Tensor ConformerEncoder::convolve(const at::Tensor& features, int64_t start,
+                                      int64_t count) const {
+  at::Tensor rows = features.new_empty({1, count, subsample_out_.weight.size(1)},
+                                       subsample_out_.weight.options());
+  for (int64_t done = 0; done < count; done += kMapFrames) {
+    const int64_t frames = std::min(kMapFrames, count - done);
+    const at::Tensor run =
+        features.narrow(1, (start + done) * kSubsampleStride, frames * kSubsampleStride + 1);
+    const at::Tensor maps = subsample_conv_(run.unsqueeze(1)).relu_();  // [1, C, frames, W']
+    rows.narrow(1, done, frames)
+        .view({1, frames, maps.size(1), maps.size(3)})
+        .copy_(maps.transpose(1, 2));
+  }
+  return rows;
+}
+
 at::Tensor ConformerEncoder::subsample(const at::Tensor& features) const {
   const int64_t frames = (features.size(1) - 1) / kSubsampleStride;
   at::Tensor out = features.new_empty({1, frames, subsample_out_.weight.size(0)});
   for (int64_t start = 0; start < frames; start += kChunkFrames) {
     const int64_t count = std::min(kChunkFrames, frames - start);
-    const at::Tensor run =
-        features.narrow(1, start * kSubsampleStride, count * kSubsampleStride + 1);
-    const at::Tensor maps = subsample_conv_(run.unsqueeze(1)).relu_();  // [1, C, count, W']
-    const at::Tensor rows =
-        maps.new_empty({1, count, maps.size(1), maps.size(3)}, subsample_out_.weight.options());
-    rows.copy_(maps.transpose(1, 2));
-    out.narrow(1, start, count).copy_(subsample_out_(rows.view({1, count, -1})));
+    out.narrow(1, start, count).copy_(subsample_out_(convolve(features, start, count)));
   }
   return out;
 }

@@ -49,6 +49,7 @@ class ConformerEncoder {
   at::Tensor subsample(const at::Tensor& features) const;
 
  private:
+  at::Tensor convolve(const at::Tensor& features, int64_t start, int64_t count) const;
   at::Tensor positions(int64_t frames) const;
 
   Conv2d subsample_conv_;

@@ -91,11 +91,9 @@ at::Tensor W2vBertLayer::attention(const at::Tensor& x, const at::Tensor& distan
                                    int64_t valid_rows) const {
   const int64_t rows = x.size(1), heads = x.size(2) / distance_.size(1);
   const at::Tensor q = split_heads(query_(x), heads);
-  // Each query meets each distance once; then every (query, key) pair picks its own: [1, H, T, T].
-  const at::Tensor by_distance = q.matmul(distance_.t());
-  const at::Tensor index = distances.view({1, 1, rows, rows}).expand({1, heads, rows, rows});
-  const at::Tensor bias =
-      by_distance.gather(-1, index).div_(std::sqrt(static_cast<double>(distance_.size(1))));
+  // Each query meets each distance once; then every (query, key) pair picks its own.
+  const at::Tensor bias = gather_mask(q.matmul(distance_.t()), distances);
+  bias.div_(std::sqrt(static_cast<double>(distance_.size(1))));
   if (valid_rows < rows) {
     bias.narrow(-1, valid_rows, rows - valid_rows).fill_(-std::numeric_limits<float>::infinity());
   }

@@ -16,7 +16,12 @@ at::Tensor merge_heads(const at::Tensor& x);
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                   const at::Tensor& mask = {});
 
-// The same where query i sees keys 0 .. i only; Q == K.
+// A mask for attend(): scores [B, H, Q, N], of which column index [q, k] counts for key k, index an
+// int64 [Q, K] -> [B, H, Q, K]. Its rows begin at multiples of 8 numbers: LibTorch's attention on
+// CUDA copies a mask whose rows do not.
+at::Tensor gather_mask(const at::Tensor& scores, const at::Tensor& index);
+
+// attend() where query i sees keys 0 .. i only; Q == K.
 at::Tensor attend_causal(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 
 }  // namespace indextts2

@@ -130,6 +130,21 @@ TEST(Attention, MaskedAndCausalMatchAPlainLoop) {
   }
 }
 
+TEST(Attention, AGatheredMaskPicksColumnsAndHasAlignedRows) {
+  const at::Tensor scores = noise({1, 2, 3, 4}, 1);  // 3 queries, 4 columns
+  const at::Tensor index = int64_tensor({0, 1, 2, 3, 3, 1, 1, 1, 0, 0, 3, 2, 1, 0, 2}).view({3, 5});
+  const at::Tensor mask = gather_mask(scores, index);
+  EXPECT_EQ(mask.sizes(), (std::vector<int64_t>{1, 2, 3, 5}));
+  EXPECT_EQ(mask.strides(), (std::vector<int64_t>{48, 24, 8, 1}));
+  for (int64_t head = 0; head < 2; ++head) {
+    for (int64_t i = 0; i < 15; ++i) {
+      const at::Tensor row = scores.select(1, head).select(1, i / 5);
+      EXPECT_EQ(at_index(mask.select(1, head), i),
+                at_index(row, static_cast<int64_t>(at_index(index, i))));
+    }
+  }
+}
+
 TEST(Mask, HidesWithTheLowestFiniteValue) {
   for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
     const at::Tensor mask = additive_mask(int64_tensor({1, 0, 5}), dtype);
