@@ -92,8 +92,9 @@ at::Tensor W2vBertLayer::attention(const at::Tensor& x, const at::Tensor& distan
   const int64_t rows = x.size(1), heads = x.size(2) / distance_.size(1);
   const at::Tensor q = split_heads(query_(x), heads);
   // Each query meets each distance once; then every (query, key) pair picks its own.
-  const at::Tensor bias = gather_mask(q.matmul(distance_.t()), distances);
-  bias.div_(std::sqrt(static_cast<double>(distance_.size(1))));
+  const at::Tensor by_distance =
+      q.matmul(distance_.t()).div_(std::sqrt(static_cast<double>(distance_.size(1))));
+  const at::Tensor bias = gather_mask(by_distance, distances);
   if (valid_rows < rows) {
     bias.narrow(-1, valid_rows, rows - valid_rows).fill_(-std::numeric_limits<float>::infinity());
   }
